@@ -70,40 +70,45 @@ func New(p Params) (Result, error) {
 //	fx.Provide(events.AsListener(NewSendEmailConfirmation))
 //
 // The constructor returns a Listener, a type that implements it, or several as
-// a []Listener. It is short for fx.Annotate with the group "listeners".
+// a []Listener; a Listener itself will do in its place. It is short for
+// fx.Annotate with the group "listeners".
 func AsListener(ctor any, annotations ...fx.Annotation) any {
-	return fx.Annotate(ctor, append(intoGroup(ctor, new(Listener), "listeners"), annotations...)...)
+	if l, ready := ctor.(Listener); ready {
+		ctor = func() Listener { return l }
+	}
+	return intoGroup(ctor, new(Listener), "listeners", annotations)
 }
 
 // AsMiddleware makes a constructor's result middleware of the bus. Value groups
 // have no order: middleware whose order matters belongs into one function.
 func AsMiddleware(ctor any, annotations ...fx.Annotation) any {
-	return fx.Annotate(ctor, append(intoGroup(ctor, nil, "middleware"), annotations...)...)
+	return intoGroup(ctor, nil, "middleware", annotations)
 }
 
 // AsDecoder makes a constructor's result an envelope of the decoding chain. It
 // is tried before the built-in ones, unless Config.Decode.Formats says
 // otherwise.
 func AsDecoder(ctor any, annotations ...fx.Annotation) any {
-	return fx.Annotate(ctor, append(intoGroup(ctor, new(Envelope), "decoders"), annotations...)...)
+	return intoGroup(ctor, new(Envelope), "decoders", annotations)
 }
 
-// intoGroup annotates a constructor's first result: slices are flattened, other
-// types than the group's are provided as the group's interface.
-func intoGroup(ctor, iface any, group string) []fx.Annotation {
-	tag := fmt.Sprintf(`group:%q`, group)
+// intoGroup annotates a constructor so that its first result joins a value
+// group: slices are flattened, other types than the group's are provided as the
+// group's interface. What is no constructor is left to fx.Provide, which says so.
+func intoGroup(ctor, iface any, group string, annotations []fx.Annotation) any {
 	t := reflect.TypeOf(ctor)
 	if t == nil || t.Kind() != reflect.Func || t.NumOut() == 0 {
-		return []fx.Annotation{fx.ResultTags(tag)} // fx.Annotate says what is wrong
+		return ctor
 	}
-	result := t.Out(0)
-	if result.Kind() == reflect.Slice {
-		return []fx.Annotation{fx.ResultTags(fmt.Sprintf(`group:"%s,flatten"`, group))}
+	tag := group
+	switch result := t.Out(0); {
+	case result.Kind() == reflect.Slice:
+		tag += ",flatten"
+	case iface != nil && result != reflect.TypeOf(iface).Elem():
+		annotations = append([]fx.Annotation{fx.As(iface)}, annotations...)
 	}
-	if iface != nil && result != reflect.TypeOf(iface).Elem() {
-		return []fx.Annotation{fx.As(iface), fx.ResultTags(tag)}
-	}
-	return []fx.Annotation{fx.ResultTags(tag)}
+	tags := fx.ResultTags(fmt.Sprintf(`group:"%s"`, tag))
+	return fx.Annotate(ctor, append([]fx.Annotation{tags}, annotations...)...)
 }
 
 // PublishVia chooses the publisher behind the application's Publisher by its
