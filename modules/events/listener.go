@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
 )
 
@@ -38,7 +39,7 @@ type listener struct {
 	name, pattern string
 	topic         bool // pattern and payload belong to a Topic
 	payload       reflect.Type
-	handle        Handler
+	handle        func(context.Context, *Any) error // nil if the user's is
 	options       listenerOptions
 }
 
@@ -47,9 +48,17 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 	if handle == nil {
 		return l
 	}
-	check := l.options.validate
-	l.handle = func(ctx context.Context, e Any) error {
-		typed, err := As[T](e)
+	check, flat := l.options.validate, shapeOf(l.payload).flat
+	// A pointer, and only read: copying the event at each step of its way took
+	// as long as all else together.
+	l.handle = func(ctx context.Context, e *Any) error {
+		if data, ok := e.Data.(T); ok && flat && !check {
+			return handle(ctx, Event[T]{
+				ID: e.ID, Name: e.Name, Data: data, Timestamp: e.Timestamp, Source: e.Source,
+				Metadata: maps.Clone(e.Metadata),
+			})
+		}
+		typed, err := as[T](e, flat)
 		if err != nil {
 			if wrong, ok := errors.AsType[*PayloadError](err); ok {
 				wrong.Listener = name
@@ -69,4 +78,4 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 func (l *listener) Name() string    { return l.name }
 func (l *listener) Pattern() string { return l.pattern }
 
-func (l *listener) Handle(ctx context.Context, e Any) error { return l.handle(ctx, e) }
+func (l *listener) Handle(ctx context.Context, e Any) error { return l.handle(ctx, &e) }
