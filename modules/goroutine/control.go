@@ -33,7 +33,7 @@ func (p *Pool) controlLoop(quit <-chan struct{}) {
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			p.dismissIdle(p.now()-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
+			p.dismissIdle(p.clock.now()-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
 			p.mu.Unlock()
 		}
 	}

@@ -16,7 +16,7 @@ import (
 type Pool struct {
 	cfg    Config
 	log    *zap.Logger
-	base   time.Time
+	clock  clock
 	engine pond.Pool // runs the workers; its limit follows ours
 
 	// hard is cancelled when Stop runs out of patience. It is what tasks see as Done.
@@ -29,10 +29,11 @@ type Pool struct {
 	// already holds memory, a message or a request.
 	blocked      queue[waiter] // submitters that wait for room in queued
 	queued       queue[task]
-	joined       queue[task]
+	joined       queue[group]
+	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
 	resumers     queue[waiter] // tasks that want their slot back
-	joinRun      int           // joined tasks served since a queued one was
+	joinRun      int           // joined functions served since a queued task was
 	reserverTurn bool
 
 	// Slots: busy + held <= limit, but for what a lowered limit leaves over.
@@ -58,6 +59,7 @@ type Pool struct {
 	left     []AbandonedTask
 
 	spare []*waiter
+	slab  []task // for a fast pool; see newTask
 }
 
 type phase uint8
@@ -76,9 +78,9 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		return nil, fmt.Errorf("checking pool config: %w", err)
 	}
 	p := &Pool{
+		clock:    clock{base: time.Now()},
 		cfg:      cfg,
 		log:      zap.NewNop(),
-		base:     time.Now(),
 		limit:    cfg.start(),
 		drained:  make(chan struct{}),
 		gone:     make(chan struct{}),
@@ -105,9 +107,6 @@ func WithLogger(log *zap.Logger) Option {
 		}
 	}
 }
-
-// now is the pool's clock: cheaper than time.Now, and monotonic.
-func (p *Pool) now() time.Duration { return time.Since(p.base) }
 
 // Start lets the workers run and starts the control loop, which ends idle workers, watches for stuck
 // tasks and moves the limit. It does not block; ctx only bounds the call itself. A second Start is a

@@ -43,7 +43,7 @@ func (p *Pool) Stats() Stats {
 		Limit:         p.limit,
 		Reserved:      p.held,
 		Lent:          p.lent,
-		QueueLength:   p.queued.n + p.joined.n,
+		QueueLength:   p.queued.n + p.joinable,
 		Blocked:       p.blocked.n,
 		OldestWait:    p.oldestWait(),
 	}
@@ -62,14 +62,15 @@ func (p *Pool) Stats() Stats {
 // oldestWait needs mu. Each queue is in order of submission.
 func (p *Pool) oldestWait() time.Duration {
 	var oldest time.Duration
-	now := p.now()
-	for _, q := range []*queue[task]{&p.queued, &p.joined} {
-		if q.head != nil {
-			oldest = max(oldest, now-q.head.value.enqueued)
-		}
+	now := p.clock.now()
+	if p.queued.head != nil {
+		oldest = max(oldest, now-p.queued.head.value.since)
+	}
+	if p.joined.head != nil {
+		oldest = max(oldest, now-p.joined.head.value.since)
 	}
 	if p.blocked.head != nil {
-		oldest = max(oldest, now-p.blocked.head.value.task.enqueued)
+		oldest = max(oldest, now-p.blocked.head.value.task.since)
 	}
 	return oldest
 }
