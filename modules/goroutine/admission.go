@@ -53,6 +53,7 @@ func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
 	t.since = p.clock.about()
 	p.books.submitted++
 	p.books.waiting++
+	p.control.rouse()
 	switch {
 	case p.phase >= phaseDraining && !p.accepts(ctx, t):
 		p.reject(t, ErrStopped)

@@ -25,7 +25,7 @@ func (p *Pool) begin(t *task, now time.Duration, timed bool) {
 	if timed {
 		p.books.waits.add(now - t.since)
 	}
-	t.state, t.since, t.timed = stateRunning, now, timed
+	t.state, t.since, t.timed, t.stuck = stateRunning, now, timed, false
 	p.running.push(&t.node)
 	p.books.waiting--
 	p.books.running++

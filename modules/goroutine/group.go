@@ -75,6 +75,7 @@ func (g *group) submit() bool {
 		}
 		return false
 	}
+	p.control.rouse()
 	p.books.waiting += g.n
 	p.joinable += g.n
 	p.joined.push(&g.node)
@@ -130,11 +131,18 @@ func (g *group) name(i int) string {
 func (g *group) help() {
 	over := false
 	defer func() {
-		if !over && g.advance(ErrGoexit) {
+		if over {
+			return
+		}
+		g.lane.end(ErrGoexit)
+		if g.advance(ErrGoexit) {
 			g.help()
 		}
 	}()
-	for g.advance(g.lane.call()) {
+	for more := true; more; {
+		err := g.lane.call()
+		g.lane.end(err)
+		more = g.advance(err)
 	}
 	over = true
 }

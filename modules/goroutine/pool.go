@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alitto/pond/v2"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 )
 
@@ -14,10 +15,12 @@ import (
 // from inside its own tasks: no call of a task to its own pool can deadlock it, even with one worker.
 // Make it with NewPool; tasks that are submitted before Start wait for it.
 type Pool struct {
-	cfg    Config
-	log    *zap.Logger
-	clock  clock
-	engine pond.Pool // runs the workers; its limit follows ours
+	cfg       Config
+	log       *zap.Logger
+	meters    metric.MeterProvider
+	telemetry telemetry
+	clock     clock
+	engine    pond.Pool // runs the workers; its limit follows ours
 
 	// hard is cancelled when Stop runs out of patience. It is what tasks see as Done.
 	hard       context.Context
@@ -58,6 +61,9 @@ type Pool struct {
 	stopErr  error
 	left     []AbandonedTask
 
+	scaleUps, scaleDowns uint64
+	lastScale            ScaleDecision
+
 	spare []*waiter
 	slab  []task // for a fast pool; see newTask
 }
@@ -92,6 +98,9 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 	p.hard, p.cancelHard = context.WithCancelCause(context.Background())
 	p.engine = pond.NewPool(p.limit)
 	p.engineCap = p.limit
+	if err := p.registerTelemetry(); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

@@ -29,6 +29,7 @@ func (p *Pool) Reserve(ctx context.Context, most int) (*Reservation, error) {
 		p.mu.Unlock()
 		return nil, ErrStopped
 	}
+	p.control.rouse()
 	w := p.newWaiter()
 	w.most = most
 	p.reservers.push(&w.node)
@@ -102,6 +103,7 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 		p.reject(t, ErrNoSlot)
 		return ErrNoSlot
 	}
+	p.control.rouse()
 	r.held--
 	p.held--
 	t.slot = slotBusy

@@ -31,6 +31,17 @@ type Stats struct {
 	AverageWait     time.Duration // from submission to start
 	AverageDuration time.Duration // from start to end
 	P50, P95, P99   time.Duration // of the same; within 12 %
+
+	ScaleUps   uint64
+	ScaleDowns uint64
+	LastScale  ScaleDecision // zero if the limit has not moved yet
+}
+
+// ScaleDecision is one move of the limit by the autoscaler.
+type ScaleDecision struct {
+	From, To int
+	Reason   string
+	At       time.Time
 }
 
 // Stats returns the current figures. It is cheap enough to call every second.
@@ -46,6 +57,9 @@ func (p *Pool) Stats() Stats {
 		QueueLength:   p.queued.n + p.joinable,
 		Blocked:       p.blocked.n,
 		OldestWait:    p.oldestWait(),
+		ScaleUps:      p.scaleUps,
+		ScaleDowns:    p.scaleDowns,
+		LastScale:     p.lastScale,
 	}
 	p.mu.Unlock()
 

@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,7 +38,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 		p.control.stop()
 		p.drain(ctx)
 	}
-	p.stopErr = p.report()
+	p.stopErr = errors.Join(p.report(), p.telemetry.stop())
 	close(p.stopDone)
 	return p.stopErr
 }

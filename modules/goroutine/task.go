@@ -77,6 +77,9 @@ func (t *task) call() (err error) {
 
 // end follows call, before the books do.
 func (t *task) end(err error) {
+	if m := &t.pool.telemetry; m.duration != nil && t.timed && m.duration.Enabled(t) {
+		m.record(t, err, t.pool.clock.now()-t.since)
+	}
 	if t.future != nil && t.future.cancel != nil {
 		t.future.cancel(nil)
 	}
