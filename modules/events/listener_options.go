@@ -1,6 +1,10 @@
 package events
 
-import "time"
+import (
+	"time"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
+)
 
 // ListenerOption changes how the bus runs one listener.
 type ListenerOption func(*listenerOptions)
@@ -10,6 +14,8 @@ type listenerOptions struct {
 	order       int
 	middleware  []Middleware
 	validate    bool
+	retry       *goroutine.RetryPolicy
+	breaker     *goroutine.BreakerConfig
 	timeout     *time.Duration
 	concurrency *int
 }

@@ -25,22 +25,22 @@ type handler func(ctx context.Context, e *Any) error
 // compile builds the way into a listener, from outside to inside: middleware of
 // the bus, of the listener, its limits, the ledger, the listener itself. What
 // has no options and no middleware is called directly.
-func compile(rt *route, base handler, options listenerOptions, global []Middleware, ledger Ledger) {
-	wraps := slices.Concat(global, options.middleware)
-	limited := newLimits(rt.name, options)
-	if len(wraps)+len(limited) > 0 || ledger != nil {
-		base = contained(base)
-	}
+func compile(rt *route, base handler, wraps []Middleware, limits []limit, ledger Ledger) {
 	build := func(h handler) handler {
-		for _, limit := range slices.Backward(limited) {
+		for _, limit := range slices.Backward(limits) {
 			h = limit(h)
 		}
 		return wrapped(rt.listener, h, wraps)
 	}
-	rt.handle = build(base)
+	safe := contained(base)
+	if len(wraps)+len(limits) == 0 {
+		rt.handle = base // the pool contains its panics
+	} else {
+		rt.handle = build(safe)
+	}
 	rt.deliver = rt.handle
 	if ledger != nil {
-		rt.deliver = build(ledgered(rt.name, base, ledger))
+		rt.deliver = build(ledgered(rt.name, safe, ledger))
 	}
 }
 

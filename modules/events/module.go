@@ -38,7 +38,7 @@ type Params struct {
 	Middleware []Middleware `group:"middleware"`
 	Envelopes  []Envelope   `group:"decoders"`
 
-	Topics     []TopicInfo  `group:"topics"`
+	Topics []TopicInfo `group:"topics"`
 
 	Config         Config                        `optional:"true"`
 	Ledger         Ledger                        `optional:"true"`

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
 // Outcome is what became of one event: one result per listener it was routed
@@ -166,6 +168,6 @@ func newResult(listener string, err error, took time.Duration) ListenerResult {
 		return r
 	}
 	r.Status, r.Class = StatusFailed, classify(err)
-	r.RetryAfter = retryAfter(err)
+	r.RetryAfter, _ = goroutine.AsRetryAfter(err)
 	return r
 }

@@ -62,26 +62,28 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 	}
 	made, options := specOf(l)
 	base := isolated(l)
-	if made != nil {
-		base = made.handle
-		rt.payload = made.payload
-		if made.handle == nil {
-			return nil, fmt.Errorf("listener %q has no handler: it is nil", rt.name)
-		}
-		if options.validate {
-			if err := checkValidation(rt.payload); err != nil {
-				return nil, fmt.Errorf("listener %q: %w", rt.name, err)
-			}
-		}
-		if made.topic && !isExact(rt.pattern) {
-			return nil, fmt.Errorf("listener %q: topic %q is not an event name: wildcards belong in On", rt.name, rt.pattern)
+	switch {
+	case made == nil && options.validate:
+		return nil, fmt.Errorf("listener %q: option Validate: only listeners made with On or a Topic have a payload type", rt.name)
+	case made == nil:
+	case made.handle == nil:
+		return nil, fmt.Errorf("listener %q has no handler: it is nil", rt.name)
+	case made.topic && !isExact(rt.pattern):
+		return nil, fmt.Errorf("listener %q: topic %q is not an event name: wildcards belong in On", rt.name, rt.pattern)
+	default:
+		rt.payload, base = made.payload, made.handle(options.validate)
+	}
+	if options.validate {
+		if err := checkValidation(rt.payload); err != nil {
+			return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 		}
 	}
 	rt.order = options.order
-	if err := options.check(); err != nil {
+	limits, err := newLimits(rt.name, options)
+	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 	}
-	compile(rt, base, options, global, ledger)
+	compile(rt, base, slices.Concat(global, options.middleware), limits, ledger)
 	return rt, nil
 }
 

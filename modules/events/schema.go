@@ -12,6 +12,7 @@ import (
 // jsonSchema is the part of JSON Schema 2020-12 that Go types need.
 type jsonSchema struct {
 	Ref                  string                 `json:"$ref,omitempty"`
+	AnyOf                []*jsonSchema          `json:"anyOf,omitempty"`
 	Title                string                 `json:"title,omitempty"`
 	Type                 any                    `json:"type,omitempty"` // a name, or a list with "null"
 	Format               string                 `json:"format,omitempty"`
@@ -29,6 +30,8 @@ type jsonSchema struct {
 	Required             []string               `json:"required,omitempty"`
 	Defs                 map[string]*jsonSchema `json:"$defs,omitempty"`
 }
+
+const typeString = "string"
 
 // schemaOf returns the JSON Schema of what encoding/json makes of a type. Types
 // that marshal themselves may be anything, so their schema is empty.
@@ -59,7 +62,7 @@ var (
 
 func (s *schemer) of(t reflect.Type) *jsonSchema {
 	if t == timeType {
-		return &jsonSchema{Type: "string", Format: "date-time"}
+		return &jsonSchema{Type: typeString, Format: "date-time"}
 	}
 	switch {
 	case t.Kind() == reflect.Pointer:
@@ -67,7 +70,7 @@ func (s *schemer) of(t reflect.Type) *jsonSchema {
 	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(marshalerType):
 		return &jsonSchema{}
 	case t.Implements(textType) || reflect.PointerTo(t).Implements(textType):
-		return &jsonSchema{Type: "string"}
+		return &jsonSchema{Type: typeString}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -78,10 +81,10 @@ func (s *schemer) of(t reflect.Type) *jsonSchema {
 	case reflect.Float32, reflect.Float64:
 		return &jsonSchema{Type: "number"}
 	case reflect.String:
-		return &jsonSchema{Type: "string"}
+		return &jsonSchema{Type: typeString}
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return nullable(&jsonSchema{Type: "string", ContentEncoding: "base64"})
+			return nullable(&jsonSchema{Type: typeString, ContentEncoding: "base64"})
 		}
 		return nullable(&jsonSchema{Type: "array", Items: s.of(t.Elem())})
 	case reflect.Array:
@@ -96,6 +99,9 @@ func (s *schemer) of(t reflect.Type) *jsonSchema {
 }
 
 func nullable(s *jsonSchema) *jsonSchema {
+	if s.Ref != "" {
+		return &jsonSchema{AnyOf: []*jsonSchema{s, {Type: "null"}}}
+	}
 	if name, ok := s.Type.(string); ok {
 		s.Type = []string{name, "null"}
 	}
@@ -142,7 +148,7 @@ func (s *schemer) fields(t reflect.Type) *jsonSchema {
 		}
 		property := s.of(field.Type)
 		if hasOption(options, "string") {
-			property = &jsonSchema{Type: "string"}
+			property = &jsonSchema{Type: typeString}
 		}
 		required := property.constrain(field.Tag.Get("validate"))
 		object.Properties[name] = property
@@ -167,7 +173,7 @@ func (s *jsonSchema) constrain(tag string) (required bool) {
 		case "url":
 			s.Format = "uri"
 		case "oneof":
-			if s.Type == "string" {
+			if s.Type == typeString {
 				s.Enum = strings.Fields(value)
 			}
 		case "min", "gte":
@@ -195,7 +201,7 @@ func (s *jsonSchema) bound(value string, number **float64, length, count **int) 
 	switch kind {
 	case "integer", "number":
 		*number = &limit
-	case "string":
+	case typeString:
 		*length = &whole
 	case "array":
 		*count = &whole
