@@ -1,6 +1,9 @@
 package goroutine
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Future is the result of a task that Async submitted. It always resolves: with what the function
 // returned, a *PanicError, ErrGoexit, the cause of a cancelled context, or ErrStopped. All methods may
@@ -21,6 +24,7 @@ type future struct {
 	resolved bool
 	err      error
 	done     chan struct{} // made when somebody waits
+	watchers []chan<- struct{}
 }
 
 // Async submits fn like Pool.Go and returns its future. It blocks while QueueSize tasks wait; if ctx
@@ -29,7 +33,12 @@ type future struct {
 //
 // While the pool stops it still accepts futures from tasks that it drains.
 func Async[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, error)) *Future[T] {
-	f := &Future[T]{future: future{pc: pcOf(fn), ends: ctx.Done()}}
+	return async(ctx, p, pcOf(fn), fn)
+}
+
+// async is Async for a function that goes by another's name.
+func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Context) (T, error)) *Future[T] {
+	f := &Future[T]{future: future{pc: pc, ends: ctx.Done()}}
 	t := &f.task
 	t.pool, t.future = p, &f.future
 	t.fn = func(ctx context.Context) error {
@@ -96,6 +105,25 @@ func (f *future) resolve(err error) {
 	if f.done != nil {
 		close(f.done)
 	}
+	for _, w := range f.watchers {
+		select {
+		case w <- struct{}{}:
+		default: // it has a wake-up it has not taken yet
+		}
+	}
+	f.watchers = nil
+}
+
+// watch sends to ch, which holds one, when the future resolves. It needs mu.
+func (f *future) watch(ch chan<- struct{}) {
+	if !f.resolved {
+		f.watchers = append(f.watchers, ch)
+	}
+}
+
+// unwatch needs mu.
+func (f *future) unwatch(ch chan<- struct{}) {
+	f.watchers = slices.DeleteFunc(f.watchers, func(w chan<- struct{}) bool { return w == ch })
 }
 
 // doneChan needs mu.
