@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 )
 
 // Payload is the JSON of a decoded event, as the Data of an [Any]. It is
@@ -15,6 +16,9 @@ import (
 // concurrent use.
 type Payload struct {
 	raw json.RawMessage
+	// shared says that several listeners will ask. One alone is served without
+	// keeping anything: decoding for it costs less than copying.
+	shared atomic.Bool
 
 	mu      sync.Mutex
 	decoded []decoded
@@ -110,8 +114,8 @@ func payloadAs[T any](p *Payload) (out T, _ *PayloadError) {
 		*raw = bytes.Clone(p.raw)
 		return out, nil
 	}
-	if shapeOf(want).opaque {
-		// A copy would share what it cannot see: decode for each listener.
+	if !p.shared.Load() || shapeOf(want).opaque {
+		// A copy of an opaque type would share what it cannot see.
 		err := unmarshal(p.raw, &out)
 		return out, newDecodedError(want, err)
 	}
