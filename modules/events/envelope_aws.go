@@ -2,10 +2,11 @@ package events
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -146,14 +147,6 @@ func (s s3Envelope) Unwrap(l *Layer) ([]Part, error) {
 	if err = errors.Join(errs, err); err != nil {
 		return nil, err
 	}
-	if len(parts) > 1 {
-		// S3 does not say that records of one request differ in their ids.
-		for i := range parts {
-			if parts[i].ID != "" {
-				parts[i].ID += "." + strconv.Itoa(i)
-			}
-		}
-	}
 	return parts, nil
 }
 
@@ -185,14 +178,28 @@ func (s s3Envelope) record(record []byte) (Part, error) {
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
 		p.Time = t
 	}
+	var request string
 	if response != nil {
 		_, err = scanObject(response, s.maxDepth, func(key, value []byte) {
 			if string(key) == `"x-amz-request-id"` {
-				p.ID, _ = text(value)
+				request, _ = text(value)
 			}
 		})
 	}
+	p.ID = s.id(request, record)
 	return p, err
+}
+
+// id tells records apart. The request's id does not: deleting many objects is
+// one request and many records, in one message or in several. What S3 sends
+// twice, it sends in the same words.
+func (s3Envelope) id(request string, record []byte) string {
+	sum := sha256.Sum256(record)
+	digest := hex.EncodeToString(sum[:8])
+	if request == "" {
+		return digest
+	}
+	return request + "-" + digest
 }
 
 // firstString returns a string member of the first object in an array.

@@ -97,10 +97,7 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 func isolated(l Listener) handler {
 	return func(ctx context.Context, shared *Any) error {
 		e := *shared
-		if _, fromWire := e.Data.(*Payload); !fromWire {
-			e.Data = clone(e.Data)
-		}
-		e.Metadata = maps.Clone(e.Metadata)
+		e.Data, e.Metadata = clone(e.Data), maps.Clone(e.Metadata)
 		return l.Handle(ctx, e)
 	}
 }
