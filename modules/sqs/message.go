@@ -1,0 +1,68 @@
+package sqs
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fxpond/fxpond/modules/events"
+)
+
+// message is a received message until it is settled.
+type message struct {
+	raw      types.Message
+	id       string
+	group    string // FIFO message group, "" on a standard queue
+	receives int    // how often SQS has handed it out, this time included
+	lease    *lease
+	receipt  *receipt
+}
+
+// receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput
+// FIFO consumers to put handles of one receive only into a batch.
+type receipt struct {
+	acks      *batcher[*message]
+	unsettled int // needs the intake's mu
+}
+
+func (q *intake) newMessage(raw types.Message, now time.Time) *message {
+	m := &message{raw: raw, id: aws.ToString(raw.MessageId), receives: 1}
+	if n, err := strconv.Atoi(raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
+		m.receives = n
+	}
+	if q.fifo {
+		m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+	}
+	m.lease = q.c.leases.begin(q, m.id, aws.ToString(raw.ReceiptHandle), now)
+	return m
+}
+
+// sent is when SQS accepted the message, zero when SQS did not say.
+func (m *message) sent() time.Time {
+	ms, err := strconv.ParseInt(m.raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// decodable is the message as the events package reads it.
+func (q *intake) decodable(m *message) events.Message {
+	attributes := make(map[string]string, len(m.raw.MessageAttributes))
+	for name, v := range m.raw.MessageAttributes {
+		if v.StringValue != nil {
+			attributes[name] = *v.StringValue
+		}
+	}
+	return events.Message{
+		ID:         m.id,
+		Body:       []byte(aws.ToString(m.raw.Body)),
+		Attributes: attributes,
+		SentAt:     m.sent(),
+		Source:     q.name,
+		Format:     q.cfg.Format,
+		Name:       q.cfg.Event,
+	}
+}

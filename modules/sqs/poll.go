@@ -1,0 +1,129 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/zap"
+)
+
+const (
+	// pollGrace is how much longer than its wait time a receive may take before it counts as hung.
+	pollGrace = 15 * time.Second
+
+	minPollPause   = 100 * time.Millisecond
+	maxPollPause   = 10 * time.Second
+	fatalPollPause = 30 * time.Second
+)
+
+// poll makes one receive for up to n messages and takes its lesson: a full one makes room for another
+// poll, an empty one takes a poll away, a failed one pauses them.
+func (q *intake) poll(ctx context.Context, n int) {
+	messages, err := q.receive(n)
+	q.accept(messages)
+
+	q.mu.Lock()
+	switch {
+	case err != nil:
+		q.failures++
+		q.target = 1
+	case len(messages) == 0:
+		q.target = max(q.target-1, 1)
+	case len(messages) == n:
+		q.target = min(q.target+1, q.cfg.MaxPollers)
+	}
+	if err == nil {
+		q.failures = 0
+		q.lastPoll = time.Now()
+	}
+	failures := q.failures
+	q.mu.Unlock()
+
+	if err != nil {
+		q.pauseAfter(ctx, err, failures)
+	}
+
+	q.mu.Lock()
+	q.polls--
+	q.asked -= n
+	q.notify()
+	q.mu.Unlock()
+}
+
+// receive makes the call. A panic, of a hook in the SDK client for instance, is an error of this one
+// poll; the next ones go on.
+func (q *intake) receive(n int) (messages []*message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("receiving: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(q.c.polling, q.cfg.WaitTime+pollGrace)
+	defer cancel()
+	in := &awssqs.ReceiveMessageInput{
+		QueueUrl:                    aws.String(q.url),
+		MaxNumberOfMessages:         int32(n), //nolint:gosec // 1 to 10
+		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second),
+		MessageAttributeNames:       []string{"All"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+	}
+	if q.cfg.Visibility > 0 {
+		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
+	}
+	q.stats.receives.Add(1)
+	out, err := q.c.api.ReceiveMessage(ctx, in, once)
+	if err != nil {
+		return nil, fmt.Errorf("receiving: %w", err)
+	}
+	now := time.Now()
+	if len(out.Messages) == 0 {
+		q.stats.emptyReceives.Add(1)
+		return nil, nil
+	}
+	q.stats.received.Add(int64(len(out.Messages)))
+	q.c.tel.received(q, len(out.Messages))
+	messages = make([]*message, 0, len(out.Messages))
+	for _, raw := range out.Messages {
+		messages = append(messages, q.newMessage(raw, now))
+	}
+	return messages, nil
+}
+
+// pauseAfter keeps a failed poll's place for a while, so that an endpoint that is down or throttles
+// gets one request per pause and not a storm.
+func (q *intake) pauseAfter(ctx context.Context, err error, failures int) {
+	if ctx.Err() != nil {
+		return
+	}
+	pause := jittered(minPollPause, maxPollPause, failures)
+	if fatal(err) {
+		pause = max(pause, fatalPollPause)
+		q.log.Error("queue cannot be polled, trying on slowly"+hint(err), zap.Error(err), zap.Duration("pause", pause))
+	} else {
+		q.log.Warn("poll failed, trying again"+hint(err), zap.Error(err), zap.Duration("pause", pause), zap.Int("failures", failures))
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// jittered is exponential back-off with full jitter, of which a tenth is always waited.
+func jittered(lowest, highest time.Duration, n int) time.Duration {
+	if lowest <= 0 {
+		return 0
+	}
+	ceiling := highest
+	if shift := n - 1; shift < 32 && lowest<<max(shift, 0) < highest && lowest<<max(shift, 0) > 0 {
+		ceiling = lowest << max(shift, 0)
+	}
+	return max(ceiling/10, time.Duration(rand.Int64N(int64(ceiling)+1))) //nolint:gosec // spreading load needs no secrecy
+}
