@@ -1,0 +1,277 @@
+package sqslocal
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type createQueueRequest struct {
+	QueueName  string            `sqs:"QueueName"`
+	Attributes map[string]string `sqs:"Attributes,Attribute"`
+	Tags       map[string]string `sqs:"tags,Tag,Key"`
+	AlsoTags   map[string]string `sqs:"Tags"` // some SDKs write it as the other members
+}
+
+type queueURLAnswer struct {
+	QueueURL string `sqs:"QueueUrl"`
+}
+
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+func checkQueueName(name string, fifo bool) error {
+	base, suffixed := strings.CutSuffix(name, ".fifo")
+	switch {
+	case len(name) > 80 || !queueName.MatchString(base):
+		return errInvalidParameter("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	case fifo && !suffixed:
+		return errInvalidParameter("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length")
+	case !fifo && suffixed:
+		return errInvalidParameter("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	return nil
+}
+
+func createQueue(_ context.Context, c *call, in *createQueueRequest) (*queueURLAnswer, error) {
+	if in.QueueName == "" {
+		return nil, errMissingParameter("QueueName")
+	}
+	fifo := in.Attributes[attrFIFO] == "true"
+	if err := checkQueueName(in.QueueName, fifo); err != nil {
+		return nil, err
+	}
+	tags := maps.Clone(in.Tags)
+	if tags == nil {
+		tags = maps.Clone(in.AlsoTags)
+	}
+	if err := checkTags(tags); err != nil {
+		return nil, err
+	}
+	defaults := defaultSettings(fifo)
+	set, err := defaults.with(fifo, in.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.server.checkRedriveTarget(in.QueueName, fifo, set.redrive); err != nil {
+		return nil, err
+	}
+	q, existed, err := c.server.create(in.QueueName, fifo, set, tags)
+	if err != nil {
+		return nil, err
+	}
+	if existed {
+		if err := q.sameAs(in.Attributes, set); err != nil {
+			return nil, err
+		}
+	}
+	return &queueURLAnswer{c.queueURL(q)}, nil
+}
+
+// sameAs fails if a queue cannot stand for one that is to be created with these attributes. Attributes that the request does
+// not name may differ.
+func (q *queue) sameAs(named map[string]string, set settings) error {
+	q.lock()
+	defer q.unlock()
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if q.settings.given[name] != set.given[name] {
+			return errQueueNameExists(name)
+		}
+	}
+	return nil
+}
+
+type getQueueURLRequest struct {
+	QueueName string `sqs:"QueueName"`
+	Owner     string `sqs:"QueueOwnerAWSAccountId"`
+}
+
+func getQueueURL(_ context.Context, c *call, in *getQueueURLRequest) (*queueURLAnswer, error) {
+	if in.QueueName == "" {
+		return nil, errInvalidParameter("Value for parameter QueueName is invalid. Reason: Must specify a queue name.")
+	}
+	q := c.server.queue(in.QueueName)
+	if q == nil || in.Owner != "" && in.Owner != c.server.cfg.Account {
+		return nil, errQueueDoesNotExist()
+	}
+	return &queueURLAnswer{c.queueURL(q)}, nil
+}
+
+type listQueuesRequest struct {
+	Prefix     string `sqs:"QueueNamePrefix"`
+	MaxResults *int   `sqs:"MaxResults"`
+	NextToken  string `sqs:"NextToken"`
+}
+
+type listQueuesAnswer struct {
+	QueueURLs []string `sqs:"QueueUrls,QueueUrl"`
+	NextToken string   `sqs:"NextToken"`
+}
+
+func listQueues(_ context.Context, c *call, in *listQueuesRequest) (*listQueuesAnswer, error) {
+	var names []string
+	for _, q := range c.server.allQueues() {
+		if strings.HasPrefix(q.name, in.Prefix) {
+			names = append(names, q.name)
+		}
+	}
+	page, next, err := paginate(names, in.MaxResults, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	out := &listQueuesAnswer{NextToken: next}
+	for _, name := range page {
+		out.QueueURLs = append(out.QueueURLs, c.base+"/"+c.server.cfg.Account+"/"+name)
+	}
+	return out, nil
+}
+
+type queueRequest struct {
+	QueueURL string `sqs:"QueueUrl"`
+}
+
+func deleteQueue(_ context.Context, c *call, in *queueRequest) (*empty, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	c.server.remove(q)
+	return &empty{}, nil
+}
+
+func purgeQueue(_ context.Context, c *call, in *queueRequest) (*empty, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	q.lock()
+	defer q.unlock()
+	if !c.server.cfg.DisableCooldowns && q.now < q.purged+cooldown {
+		return nil, errPurgeInProgress(q.name)
+	}
+	q.purged = q.now
+	q.purge()
+	return &empty{}, nil
+}
+
+// purge drops every message, in whatever state.
+func (q *queue) purge() {
+	for _, seq := range slices.Sorted(maps.Keys(q.messages)) {
+		q.record(Purged, q.messages[seq], q.now)
+	}
+	q.clear()
+}
+
+type getAttributesRequest struct {
+	QueueURL string   `sqs:"QueueUrl"`
+	Names    []string `sqs:"AttributeNames,AttributeName"`
+}
+
+type getAttributesAnswer struct {
+	Attributes map[string]string `sqs:"Attributes,Attribute"`
+}
+
+func getQueueAttributes(_ context.Context, c *call, in *getAttributesRequest) (*getAttributesAnswer, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	all := q.attributes()
+	out := map[string]string{}
+	for _, name := range in.Names {
+		if name == attrAll {
+			return &getAttributesAnswer{all}, nil
+		}
+		value, set := all[name]
+		switch {
+		case set:
+			out[name] = value
+		case !readable[name] && checkSetting(true, name, "") != nil && ranges[name] == [2]int{} && choices[name] == nil && !fifoOnly[name]:
+			return nil, errInvalidAttributeName(name)
+		}
+	}
+	return &getAttributesAnswer{out}, nil
+}
+
+// readable are the attributes that the queue reports besides its settings.
+var readable = map[string]bool{
+	"QueueArn": true, "CreatedTimestamp": true, "LastModifiedTimestamp": true, "ApproximateNumberOfMessages": true,
+	"ApproximateNumberOfMessagesNotVisible": true, "ApproximateNumberOfMessagesDelayed": true,
+}
+
+// attributes returns all that GetQueueAttributes tells.
+func (q *queue) attributes() map[string]string {
+	q.lock()
+	defer q.unlock()
+	out := maps.Clone(q.settings.given)
+	out["QueueArn"] = q.arn
+	out["CreatedTimestamp"] = q.epoch(q.created)
+	out["LastModifiedTimestamp"] = q.epoch(q.modified)
+	out["ApproximateNumberOfMessages"] = strconv.Itoa(len(q.messages) - q.delayed - q.inFlight)
+	out["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(q.inFlight)
+	out["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(q.delayed)
+	return out
+}
+
+func (q *queue) epoch(at time.Duration) string {
+	return strconv.FormatInt(q.server.start.Add(at).Unix(), 10)
+}
+
+type setAttributesRequest struct {
+	QueueURL   string            `sqs:"QueueUrl"`
+	Attributes map[string]string `sqs:"Attributes,Attribute"`
+}
+
+func setQueueAttributes(_ context.Context, c *call, in *setAttributesRequest) (*empty, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Attributes) == 0 {
+		return nil, errMissingParameter("Attribute.Name")
+	}
+	if _, named := in.Attributes[attrFIFO]; named && q.fifo {
+		return nil, errInvalidAttributeValue(attrFIFO)
+	}
+	if text := in.Attributes[attrRedrive]; text != "" {
+		policy, err := parseRedrivePolicy(text)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.server.checkRedriveTarget(q.name, q.fifo, policy); err != nil {
+			return nil, err
+		}
+	}
+	return &empty{}, q.set(in.Attributes)
+}
+
+// set changes attributes. Retention applies to messages that wait already, and so does the delay on a FIFO queue; on a
+// standard queue a new delay is for new messages only (dg:sqs-delay-queues).
+func (q *queue) set(changes map[string]string) error {
+	q.lock()
+	defer q.unlock()
+	if q.deleted {
+		return errQueueDoesNotExist()
+	}
+	next, err := q.settings.with(q.fifo, changes)
+	if err != nil {
+		return err
+	}
+	later := next.delay - q.settings.delay
+	q.settings, q.modified = next, q.now
+	for _, m := range q.messages {
+		at := m.sent + next.retention
+		if m.state != visible {
+			if q.fifo && m.state == delayed {
+				m.visibleAt += later
+			}
+			at = min(at, m.visibleAt)
+		}
+		q.deadlines.move(m, at)
+	}
+	q.advance()
+	return nil
+}

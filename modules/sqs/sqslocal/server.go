@@ -1,0 +1,166 @@
+package sqslocal
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Server is an SQS. All methods may be called concurrently.
+type Server struct {
+	cfg     Config
+	start   time.Time
+	journal *Journal
+
+	mu      sync.RWMutex // taken after a queue's lock, never before it
+	queues  map[string]*queue
+	deleted map[string]time.Duration // when a queue of this name was deleted
+
+	requests struct {
+		sync.Mutex
+		random *rand.Rand
+	}
+
+	closing   chan struct{} // closed by Close: ends every long poll
+	closeOnce sync.Once
+	closeErr  error
+	alarms    sync.WaitGroup // queue alarms that are set or ringing
+
+	listener net.Listener // nil for a Server without sockets
+	http     *http.Server
+	serving  chan error
+}
+
+// New returns a Server without sockets. It is reached through Client and Transport, in the caller's goroutine, so that it
+// runs inside a testing/synctest bubble on virtual time.
+func New(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, start: time.Now(), queues: map[string]*queue{}, deleted: map[string]time.Duration{},
+		closing: make(chan struct{}),
+	}
+	s.journal = &Journal{start: s.start, size: max(cfg.JournalSize, 0)}
+	s.requests.random = s.newRandom("requests")
+	return s, nil
+}
+
+// The limits of the HTTP server. There is none on writing: a long poll lasts 20 s before its answer begins.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	idleTimeout       = 5 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	closeGrace        = 2 * time.Second // for answers that are being written while the server closes
+)
+
+// Start returns a Server that listens on cfg.Addr. Close stops it.
+func Start(cfg Config) (*Server, error) {
+	s, err := New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	if s.listener, err = lc.Listen(context.Background(), "tcp", s.cfg.Addr); err != nil {
+		return nil, fmt.Errorf("sqslocal: listening: %w", err)
+	}
+	s.http = &http.Server{
+		Handler: s, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: discardLog,
+	}
+	s.serving = make(chan error, 1) // so that the server ends even if nobody has called Close yet
+	go func() { s.serving <- s.http.Serve(s.listener) }()
+	return s, nil
+}
+
+// URL is the server's endpoint, as for AWS_ENDPOINT_URL_SQS.
+func (s *Server) URL() string {
+	if s.listener == nil {
+		return "http://sqs." + s.cfg.Region + ".localhost"
+	}
+	return "http://" + s.listener.Addr().String()
+}
+
+// Close ends every long poll with an empty answer, lets answers that are under way out and stops the server. It is
+// idempotent and returns once nothing of the server runs any more.
+func (s *Server) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		if s.http != nil {
+			s.closeErr = s.closeHTTP()
+		}
+		for _, q := range s.allQueues() {
+			q.mu.Lock()
+			q.stopAlarm()
+			q.mu.Unlock()
+		}
+		s.alarms.Wait()
+	})
+	return s.closeErr
+}
+
+func (s *Server) closeHTTP() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	err := s.http.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	if served := <-s.serving; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	if err != nil {
+		return fmt.Errorf("sqslocal: closing: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) closed() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// now is the time since the server started: monotonic, and virtual inside a synctest bubble.
+func (s *Server) now() time.Duration { return time.Since(s.start) }
+
+// at turns a moment of the server into epoch milliseconds, as SQS's timestamps are.
+func (s *Server) millis(at time.Duration) int64 { return s.start.Add(at).UnixMilli() }
+
+// newRandom returns a source of its own for each purpose, so that what one queue draws does not depend on another's traffic.
+func (s *Server) newRandom(purpose string) *rand.Rand {
+	return rand.New(rand.NewPCG(s.cfg.Seed, hash(purpose))) //nolint:gosec // repeatable on purpose
+}
+
+func (s *Server) newRequestID() string {
+	s.requests.Lock()
+	defer s.requests.Unlock()
+	return newUUID(s.requests.random).String()
+}
+
+func newUUID(r *rand.Rand) uuid {
+	var u uuid
+	binary.BigEndian.PutUint64(u[:8], r.Uint64())
+	binary.BigEndian.PutUint64(u[8:], r.Uint64())
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return u
+}
+
+func hash(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text))
+	return h.Sum64()
+}
