@@ -3,7 +3,7 @@ module github.com/fxpond/fxpond
 go 1.26.0
 
 require (
-	github.com/alitto/pond/v2 v2.7.1 // indirect
+	github.com/alitto/pond/v2 v2.7.1
 	github.com/aws/aws-lambda-go v1.55.1 // indirect
 	github.com/aws/aws-sdk-go-v2 v1.47.7 // indirect
 	github.com/aws/aws-sdk-go-v2/config v1.33.15 // indirect

@@ -1,0 +1,119 @@
+package goroutine
+
+import (
+	"context"
+)
+
+// Go submits fn and returns; fn runs on a worker. While QueueSize tasks wait, Go blocks until there is
+// room, ctx ends (its cause is the answer), or the pool stops (ErrStopped). A task that calls Go on its
+// own pool lends its slot to other work while it waits, so it cannot block the pool.
+//
+// fn gets ctx's values but not its cancellation, so it survives the request that caused it; it is
+// cancelled, with cause ErrStopped, when Stop runs out of patience. An error or panic of fn is counted
+// and logged.
+func (p *Pool) Go(ctx context.Context, fn func(context.Context) error) error {
+	return p.submit(ctx, fn, true)
+}
+
+// TryGo is Go without the wait: it answers ErrSaturated while QueueSize tasks wait.
+func (p *Pool) TryGo(ctx context.Context, fn func(context.Context) error) error {
+	return p.submit(ctx, fn, false)
+}
+
+func (p *Pool) submit(ctx context.Context, fn func(context.Context) error, wait bool) error {
+	if fn == nil {
+		return errNilFunc
+	}
+	t := &task{pool: p, ctx: ctx, body: funcBody(fn), pooled: true, orphan: true}
+	return p.admit(ctx, t, wait)
+}
+
+// admit puts t in the queue. If it cannot, t is done with the error returned.
+func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
+	t.value = t
+	t.enqueued = p.now()
+	p.mu.Lock()
+	p.books.submitted++
+	p.books.waiting++
+	switch {
+	case p.phase >= phaseDraining && !p.accepts(ctx, t):
+		p.reject(t, ErrStopped)
+		p.mu.Unlock()
+		return ErrStopped
+	case p.blocked.n == 0 && p.hasRoom():
+		t.state = stateQueued
+		p.queued.push(&t.node)
+		p.settle()
+		p.mu.Unlock()
+		return nil
+	case !wait:
+		p.reject(t, ErrSaturated)
+		p.mu.Unlock()
+		return ErrSaturated
+	}
+	return p.block(ctx, t)
+}
+
+// accepts says whether a pool that drains takes t all the same: what one of its own tasks waits for is
+// part of what it drains.
+func (p *Pool) accepts(ctx context.Context, t *task) bool {
+	return p.phase == phaseDraining && !t.orphan && p.current(ctx) != nil
+}
+
+// current is the task of this pool that runs with ctx, or nil.
+func (p *Pool) current(ctx context.Context) *task {
+	t, _ := ctx.Value(poolKey{p}).(*task)
+	return t
+}
+
+// hasRoom says whether a task may join the queue. Without a queue, one may for each free slot.
+func (p *Pool) hasRoom() bool {
+	if p.cfg.QueueSize > 0 {
+		return p.queued.n < p.cfg.QueueSize
+	}
+	return p.queued.n < p.limit-p.busy-p.held
+}
+
+// reject needs mu.
+func (p *Pool) reject(t *task, err error) {
+	p.books.rejected++
+	p.books.waiting--
+	p.complete(t, err)
+}
+
+// block waits for room. It needs mu and unlocks it.
+func (p *Pool) block(ctx context.Context, t *task) error {
+	w := p.newWaiter()
+	w.task = t
+	t.state = stateBlocked
+	p.blocked.push(&w.node)
+	lent := p.lend(p.current(ctx))
+	p.mu.Unlock()
+
+	select {
+	case <-w.signal:
+	case <-ctx.Done():
+	}
+
+	p.mu.Lock()
+	err := w.err
+	if !w.woken {
+		p.blocked.remove(&w.node)
+		err = context.Cause(ctx)
+		p.reject(t, err)
+	}
+	p.recycle(w)
+	p.mu.Unlock()
+	p.reclaim(lent)
+	return err
+}
+
+// unblock lets blocked submitters in while there is room. It needs mu.
+func (p *Pool) unblock() {
+	for p.blocked.n > 0 && p.hasRoom() {
+		w := p.blocked.pop()
+		w.task.state = stateQueued
+		p.queued.push(&w.task.node)
+		w.wake(nil)
+	}
+}

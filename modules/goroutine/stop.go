@@ -1,0 +1,139 @@
+package goroutine
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Stop ends the pool in phases. It refuses: Go, TryGo and Reserve answer ErrStopped from now on, those
+// that block too. It drains: tasks that wait or run are finished. At four fifths of the time it has,
+// which is the shorter of ShutdownTimeout and ctx, it cancels: running tasks see their context end with
+// cause ErrStopped, waiting ones are not started any more. At the end it reports: an *AbandonedError
+// lists each task that was never started or has not returned. nil means that all work was done.
+//
+// Futures and joins of abandoned tasks resolve with ErrStopped; a goroutine that ignores its context
+// cannot be killed and goes on. Stop of a pool that was never started waits for nothing. Further calls
+// wait for the first one, or their ctx, and return its result.
+func (p *Pool) Stop(ctx context.Context) error {
+	p.mu.Lock()
+	if p.phase >= phaseDraining {
+		p.mu.Unlock()
+		select {
+		case <-p.stopDone:
+			return p.stopErr
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	idle := p.phase == phaseNew
+	p.refuse()
+	p.mu.Unlock()
+
+	if idle {
+		p.cancelTasks()
+	} else {
+		p.control.stop()
+		p.drain(ctx)
+	}
+	p.stopErr = p.report()
+	close(p.stopDone)
+	return p.stopErr
+}
+
+// refuse needs mu.
+func (p *Pool) refuse() {
+	p.phase = phaseDraining
+	for p.blocked.n > 0 {
+		w := p.blocked.pop()
+		p.reject(w.task, ErrStopped)
+		w.wake(ErrStopped)
+	}
+	for p.reservers.n > 0 {
+		p.reservers.pop().wake(ErrStopped)
+	}
+	p.held = 0
+	p.settle()
+	p.checkDrained()
+}
+
+// drain waits for all tasks, cancels what is left of them in time, and waits for all workers.
+func (p *Pool) drain(ctx context.Context) {
+	if p.cfg.ShutdownTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.cfg.ShutdownTimeout)
+		defer cancel()
+	}
+	var patience <-chan time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		timer := time.NewTimer(time.Until(deadline) * 4 / 5)
+		defer timer.Stop()
+		patience = timer.C
+	}
+	select {
+	case <-p.drained:
+	case <-patience:
+	case <-ctx.Done():
+	}
+	p.cancelTasks()
+	select {
+	case <-p.gone:
+	case <-ctx.Done():
+	}
+}
+
+// cancelTasks gives up what waits, cancels what runs, and lets the workers go.
+func (p *Pool) cancelTasks() {
+	var cancels []context.CancelCauseFunc
+	p.mu.Lock()
+	p.phase = phaseCancelled
+	now := p.now()
+	for _, q := range []*queue[task]{&p.queued, &p.joined} {
+		for q.n > 0 {
+			p.left = append(p.left, p.abandon(q.pop(), now))
+		}
+	}
+	for p.blocked.n > 0 { // of draining tasks
+		w := p.blocked.pop()
+		p.reject(w.task, ErrStopped)
+		w.wake(ErrStopped)
+	}
+	for t := range p.running.all {
+		if t.cancel != nil {
+			cancels = append(cancels, t.cancel)
+		}
+		if t.group != nil && t.group.cancel != nil {
+			cancels = append(cancels, t.group.cancel)
+		}
+	}
+	p.settle()
+	p.dismissIdle(now, 0)
+	p.checkGone()
+	p.mu.Unlock()
+
+	p.cancelHard(ErrStopped)
+	for _, cancel := range cancels {
+		cancel(ErrStopped)
+	}
+}
+
+// report gives up what still runs and says what was left.
+func (p *Pool) report() error {
+	p.mu.Lock()
+	now := p.now()
+	var running []AbandonedTask
+	for t := range p.running.all {
+		running = append(running, p.abandon(t, now))
+	}
+	p.left = append(running, p.left...)
+	left := p.left
+	p.mu.Unlock()
+	if len(left) == 0 {
+		p.log.Info("goroutine pool stopped")
+		return nil
+	}
+	err := &AbandonedError{Tasks: left}
+	p.log.Error("goroutine pool stopped", zap.Error(err))
+	return err
+}
