@@ -74,7 +74,7 @@ func (a *App) Depth(queue string) int {
 		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
 		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
 	} {
-		n, _ := strconv.Atoi(out.Attributes[string(name)]) //nolint:errcheck // SQS sends numbers
+		n, _ := strconv.Atoi(out.Attributes[string(name)]) // SQS sends numbers
 		depth += n
 	}
 	return depth

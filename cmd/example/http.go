@@ -39,7 +39,7 @@ func newUsersHandler(publisher events.Publisher) http.Handler {
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprintf(w, "{\"id\":%q}\n", e.ID) //nolint:errcheck // the client has gone
+		fmt.Fprintf(w, "{\"id\":%q}\n", e.ID)
 	})
 	return mux
 }

@@ -122,3 +122,10 @@ func (r *Reservation) Release() {
 	r.held = 0
 	p.settle()
 }
+
+// Free is how many slots a Reserve would find free now. It is a hint: the next moment may take them.
+func (p *Pool) Free() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return max(p.limit-p.busy-p.held-p.waking-p.lent, 0)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -71,12 +72,12 @@ func resolve(ctx context.Context, api API, ref string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sqs: queue %q: %w", ref, err)
 	}
-	if name != ref && ref[:4] != "arn:" {
+	if strings.Contains(ref, "://") {
 		return ref, nil
 	}
 	in := &awssqs.GetQueueUrlInput{QueueName: aws.String(name)}
-	if account := arnAccount(ref); account != "" {
-		in.QueueOwnerAWSAccountId = aws.String(account)
+	if arn := strings.Split(ref, ":"); len(arn) == 6 { // arn:aws:sqs:region:account:name
+		in.QueueOwnerAWSAccountId = aws.String(arn[4])
 	}
 	out, err := api.GetQueueUrl(ctx, in)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // AWS's own limits, from the quotas pages of the SQS Developer Guide.
 const (
-	maxBatch      = 10              // entries of a receive, delete, send or visibility batch
+	maxBatch      = 10 // entries of a receive, delete, send or visibility batch
 	maxWaitTime   = 20 * time.Second
 	maxVisibility = 12 * time.Hour
 	maxBytes      = 1 << 20 // a message, and a batch, with attributes counted

@@ -40,10 +40,10 @@ type Consumer struct {
 	running bool
 
 	// Contexts that outlive one another, from the first to end to the last.
-	loops    context.Context //nolint:containedctx // new polls and starts, ends when Stop begins
-	polling  context.Context //nolint:containedctx // polls in flight, ends when waiting for them costs too much
-	handling context.Context //nolint:containedctx // listeners, ends when the stop budget is spent
-	settling context.Context //nolint:containedctx // deletes and renewals, ends with Stop
+	loops    context.Context // new polls and starts, ends when Stop begins
+	polling  context.Context // polls in flight, ends when waiting for them costs too much
+	handling context.Context // listeners, ends when the stop budget is spent
+	settling context.Context // deletes and renewals, ends with Stop
 	end      struct{ loops, polling, handling, settling context.CancelFunc }
 	keeper   sync.WaitGroup // the lease loop
 }
@@ -139,7 +139,7 @@ func (q *intake) prepare(ctx context.Context) error {
 	}
 	q.visibility = q.cfg.Visibility
 	if q.visibility == 0 {
-		seconds, _ := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)]) //nolint:errcheck // 0 is refused below
+		seconds, _ := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)]) // 0 is refused below
 		q.visibility = time.Duration(seconds) * time.Second
 	}
 	if q.visibility <= 0 {

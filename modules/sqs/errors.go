@@ -45,8 +45,7 @@ func position(id string) int { return slices.Index(entryIDs[:], id) }
 
 // senderFault says that no retry can help.
 func senderFault(err error) bool {
-	var entry *EntryError
-	if errors.As(err, &entry) {
+	if entry, ok := errors.AsType[*EntryError](err); ok {
 		return entry.SenderFault
 	}
 	var invalidHandle *types.ReceiptHandleIsInvalid

@@ -66,7 +66,7 @@ type intake struct {
 }
 
 func newIntake(c *Consumer, cfg Queue) *intake {
-	name, _ := queueName(cfg.Name) //nolint:errcheck // validated
+	name, _ := queueName(cfg.Name) // validated before
 	q := &intake{
 		c:         c,
 		cfg:       cfg,

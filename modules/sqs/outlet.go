@@ -27,7 +27,7 @@ type outlet struct {
 	url  string
 	fifo bool
 
-	ctx    context.Context //nolint:containedctx // of the requests, ends when Stop's time is up
+	ctx    context.Context // of the requests, ends when Stop's time is up
 	cancel context.CancelFunc
 
 	mu       sync.Mutex

@@ -148,7 +148,7 @@ func (p *Publisher) outlet(ctx context.Context, queue string) (*outlet, error) {
 	if out := p.outlets[queue]; out != nil {
 		return out, nil
 	}
-	name, _ := queueName(queue) //nolint:errcheck // validated
+	name, _ := queueName(queue) // validated before
 	out = newOutlet(p, name, url, strings.HasSuffix(name, ".fifo"))
 	p.outlets[queue] = out
 	return out, nil

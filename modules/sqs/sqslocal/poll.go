@@ -89,6 +89,8 @@ func (q *queue) receive(ctx context.Context, r receiveRequest) ([]delivery, erro
 		case <-timeout:
 			last = true // one more look: a message may have become visible at this very moment
 		case <-ctx.Done():
+		case <-q.server.pollsEnded:
+			last = true
 		case <-q.server.closing:
 			r.max = 0
 			last = true

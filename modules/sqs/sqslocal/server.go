@@ -28,6 +28,9 @@ type Server struct {
 		random *rand.Rand
 	}
 
+	pollsEnded chan struct{} // closed by EndPolls
+	endPolls   sync.Once
+
 	closing   chan struct{} // closed by Close: ends every long poll
 	closeOnce sync.Once
 	closeErr  error
@@ -47,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, start: time.Now(), queues: map[string]*queue{}, deleted: map[string]time.Duration{},
-		closing: make(chan struct{}),
+		pollsEnded: make(chan struct{}), closing: make(chan struct{}),
 	}
 	s.journal = &Journal{start: s.start, size: max(cfg.JournalSize, 0)}
 	s.requests.random = s.newRandom("requests")
@@ -106,6 +109,12 @@ func (s *Server) Close() error {
 		s.alarms.Wait()
 	})
 	return s.closeErr
+}
+
+// EndPolls answers every long poll at once, those that wait and those to come. A consumer that lets its poll in flight end
+// before it stops then has nothing to wait for: call it right before the stop. It is idempotent.
+func (s *Server) EndPolls() {
+	s.endPolls.Do(func() { close(s.pollsEnded) })
 }
 
 func (s *Server) closeHTTP() error {
