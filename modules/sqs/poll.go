@@ -68,7 +68,7 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 	defer cancel()
 	in := &awssqs.ReceiveMessageInput{
 		QueueUrl:                    aws.String(q.url),
-		MaxNumberOfMessages:         int32(n), //nolint:gosec // 1 to 10
+		MaxNumberOfMessages:         int32(n),                            //nolint:gosec // 1 to 10
 		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second), //nolint:gosec // at most 20
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
