@@ -10,6 +10,7 @@ type call struct {
 	server *Server
 	base   string // the endpoint as the client named it: queue URLs in answers begin with it
 	sender string // access key id of the caller
+	faults drawn
 }
 
 func (c *call) queueURL(q *queue) string { return c.base + "/" + c.server.cfg.Account + "/" + q.name }
@@ -27,7 +28,7 @@ func define[In, Out any](name string, run func(context.Context, *call, *In) (*Ou
 		name:    name,
 		request: reflect.TypeFor[In](),
 		run: func(ctx context.Context, c *call, request reflect.Value) (reflect.Value, error) {
-			in, _ := request.Interface().(*In)
+			in, _ := reflect.TypeAssert[*In](request)
 			out, err := run(ctx, c, in)
 			if err != nil {
 				return reflect.Value{}, err
@@ -55,6 +56,15 @@ var actions = byName(
 	define("DeleteMessageBatch", deleteMessageBatch),
 	define("ChangeMessageVisibility", changeMessageVisibility),
 	define("ChangeMessageVisibilityBatch", changeMessageVisibilityBatch),
+	define("TagQueue", tagQueue),
+	define("UntagQueue", untagQueue),
+	define("ListQueueTags", listQueueTags),
+	define("AddPermission", addPermission),
+	define("RemovePermission", removePermission),
+	define("ListDeadLetterSourceQueues", listDeadLetterSourceQueues),
+	define("StartMessageMoveTask", startMessageMoveTask),
+	define("CancelMessageMoveTask", cancelMessageMoveTask),
+	define("ListMessageMoveTasks", listMessageMoveTasks),
 )
 
 func byName(all ...action) map[string]action {

@@ -28,8 +28,7 @@ func (e *apiError) fault() string {
 
 // asAPIError returns err as an apiError; anything else is a fault of this server and says so.
 func asAPIError(err error) *apiError {
-	var known *apiError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*apiError](err); ok {
 		return known
 	}
 	return &apiError{

@@ -91,7 +91,10 @@ func sendMessageBatch(_ context.Context, c *call, in *sendBatchRequest) (*sendBa
 	out := &sendBatchAnswer{}
 	for i := range in.Entries {
 		e := &in.Entries[i]
-		one, err := q.sendEntry(c, e)
+		one, err := sendResult{}, c.faults.failEntry()
+		if err == nil {
+			one, err = q.sendEntry(c, e)
+		}
 		if err != nil {
 			out.Failed = append(out.Failed, newFailure(e.ID, err))
 			continue
@@ -166,7 +169,7 @@ func deleteMessageBatch(_ context.Context, c *call, in *handleBatchRequest) (*de
 	if err != nil {
 		return nil, err
 	}
-	ok, failed, err := eachHandle(in.Entries, func(e handleEntry) error {
+	ok, failed, err := eachHandle(c, in.Entries, func(e handleEntry) error {
 		if e.ReceiptHandle == "" {
 			return errMissingParameter("ReceiptHandle")
 		}
@@ -180,16 +183,20 @@ func changeMessageVisibilityBatch(_ context.Context, c *call, in *changeBatchReq
 	if err != nil {
 		return nil, err
 	}
-	ok, failed, err := eachHandle(in.Entries, func(e handleEntry) error { return q.change(e.ReceiptHandle, e.Visibility) })
+	ok, failed, err := eachHandle(c, in.Entries, func(e handleEntry) error { return q.change(e.ReceiptHandle, e.Visibility) })
 	return &changeBatchAnswer{ok, failed}, err
 }
 
-func eachHandle(entries []handleEntry, do func(handleEntry) error) (ok []idResult, failed []failure, err error) {
+func eachHandle(c *call, entries []handleEntry, do func(handleEntry) error) (ok []idResult, failed []failure, err error) {
 	if err := checkBatch(len(entries), func(i int) string { return entries[i].ID }); err != nil {
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		if err := do(e); err != nil {
+		err := c.faults.failEntry()
+		if err == nil {
+			err = do(e)
+		}
+		if err != nil {
 			failed = append(failed, newFailure(e.ID, err))
 			continue
 		}

@@ -29,6 +29,14 @@ type Config struct {
 	// DisableCooldowns lets a deleted queue's name be used again at once, and a queue be purged again at once.
 	// Default: off, both take 60 seconds as on AWS.
 	DisableCooldowns bool
+
+	// Faults are what goes wrong on purpose from the start; Server.SetFaults changes them. Profile has them by name.
+	// Default: none.
+	Faults []Fault
+
+	// Snapshot is a file that keeps queues and messages over a restart. It is read at the start if it exists, and written by
+	// Close and Server.Save: what happened since is lost with a crash. Default: none.
+	Snapshot string
 }
 
 const defaultJournalSize = 1 << 16
@@ -44,7 +52,7 @@ func (c Config) withDefaults() Config {
 		c.Account = "000000000000"
 	}
 	if c.Seed == 0 {
-		c.Seed = rand.Uint64() //nolint:gosec // ids of a local server, not secrets
+		c.Seed = rand.Uint64()
 	}
 	if c.JournalSize == 0 {
 		c.JournalSize = defaultJournalSize
@@ -60,16 +68,21 @@ var (
 func (c Config) validate() error {
 	var problems []error
 	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		problems = append(problems, fmt.Errorf("Addr %q: %w: write host:port, such as 127.0.0.1:9324", c.Addr, err)) //nolint:staticcheck // a field's name
+		problems = append(problems, fmt.Errorf("field Addr: %q: %w: write host:port, such as 127.0.0.1:9324", c.Addr, err))
 	}
 	if !regionPattern.MatchString(c.Region) {
-		problems = append(problems, fmt.Errorf("Region %q is not a region's name: write one such as us-east-1", c.Region)) //nolint:staticcheck // a field's name
+		problems = append(problems, fmt.Errorf("field Region: %q is not a region's name: write one such as us-east-1", c.Region))
 	}
 	if !accountPattern.MatchString(c.Account) {
-		problems = append(problems, fmt.Errorf("Account %q is not 12 digits: write one such as 000000000000", c.Account)) //nolint:staticcheck // a field's name
+		problems = append(problems, fmt.Errorf("field Account: %q is not 12 digits: write one such as 000000000000", c.Account))
 	}
 	if c.JournalSize < -1 {
-		problems = append(problems, fmt.Errorf("JournalSize %d is negative: -1 keeps no journal, 0 keeps %d entries", c.JournalSize, defaultJournalSize)) //nolint:staticcheck // a field's name
+		problems = append(problems, fmt.Errorf("field JournalSize: %d is negative: -1 keeps no journal, 0 keeps %d entries", c.JournalSize, defaultJournalSize))
+	}
+	for _, f := range c.Faults {
+		if err := f.validate(); err != nil {
+			problems = append(problems, err)
+		}
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("sqslocal: invalid config: %w", errors.Join(problems...))

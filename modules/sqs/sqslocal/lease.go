@@ -8,6 +8,7 @@ type receiveRequest struct {
 	wait       time.Duration
 	visibility *time.Duration // nil: the queue's
 	attempt    string         // ReceiveRequestAttemptId
+	again      func() bool    // fault: whether a message stays visible; nil: it never does
 }
 
 // delivery is a message as one receive hands it out: a copy, because the original goes on changing.
@@ -46,6 +47,10 @@ func (q *queue) take(r receiveRequest) (got []delivery, dead []*message, err err
 		if graveyard && m.receives >= q.settings.redrive.maxReceives {
 			q.drop(m)
 			dead = append(dead, m)
+			continue
+		}
+		if !q.fifo && r.again != nil && r.again() {
+			taken = q.takeFrom(g, 0, 1, graveyard, taken)
 			continue
 		}
 		taken = q.takeFrom(g, timeout, r.max-len(taken), graveyard, taken)

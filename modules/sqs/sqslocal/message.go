@@ -1,7 +1,7 @@
 package sqslocal
 
 import (
-	"crypto/md5" //nolint:gosec // the checksum that the SQS protocol names
+	"crypto/md5"
 	"encoding/hex"
 	"time"
 )

@@ -1,7 +1,7 @@
 package sqslocal
 
 import (
-	"crypto/md5" //nolint:gosec // the checksum that the SQS protocol names
+	"crypto/md5"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
@@ -27,10 +27,10 @@ func (a *attribute) size() int { return len(a.name) + len(a.dataType) + len(a.te
 // attributesMD5 is the checksum of attributes sorted by name, in the form that the SDKs verify: each name, type and value
 // with its length before it, and a byte that tells text (1) from binary (2).
 func attributesMD5(sorted []attribute) string {
-	sum := md5.New() //nolint:gosec // the checksum that the SQS protocol names
+	sum := md5.New()
 	var length [4]byte
 	write := func(b []byte) {
-		binary.BigEndian.PutUint32(length[:], uint32(len(b))) //nolint:gosec // lengths are bounded by 1 MiB
+		binary.BigEndian.PutUint32(length[:], uint32(len(b)))
 		_, _ = sum.Write(length[:])
 		_, _ = sum.Write(b)
 	}

@@ -1,7 +1,9 @@
 package sqslocal
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,7 +22,6 @@ type queue struct {
 	random     *rand.Rand
 	settings   settings
 	tags       map[string]string
-	policy     map[string]permission
 	created    time.Duration
 	modified   time.Duration
 	purged     time.Duration
@@ -82,6 +83,16 @@ func (q *queue) advance() {
 func (q *queue) add(m *message, groupID string, delay time.Duration) {
 	q.lastSeq++
 	m.seq = q.lastSeq
+	q.place(m, groupID)
+	if delay > 0 {
+		q.hide(m, delayed, q.now+delay)
+		return
+	}
+	q.enlist(m)
+}
+
+// place files a message that has its seq, and leaves it to the caller to make it visible or not.
+func (q *queue) place(m *message, groupID string) {
 	m.group = q.groups[groupID]
 	if m.group == nil {
 		m.group = &group{id: groupID, index: -1}
@@ -89,11 +100,6 @@ func (q *queue) add(m *message, groupID string, delay time.Duration) {
 	}
 	q.messages[m.seq] = m
 	q.deadlines.add(m, m.sent+q.settings.retention)
-	if delay > 0 {
-		q.hide(m, delayed, q.now+delay)
-		return
-	}
-	q.enlist(m)
 }
 
 // hide makes m, which must not be in a ready list, invisible until at.
@@ -164,7 +170,15 @@ func (q *queue) drop(m *message) {
 	delete(q.messages, m.seq)
 }
 
-// clear drops every message.
+// purge drops every message, in whatever state, and tells the journal.
+func (q *queue) purge() {
+	for _, m := range q.inOrder() {
+		q.record(Purged, m, q.now)
+	}
+	q.clear()
+}
+
+// clear empties the queue.
 func (q *queue) clear() {
 	q.messages, q.groups = map[uint64]*message{}, map[string]*group{}
 	q.delayed, q.inFlight = 0, 0
@@ -179,3 +193,13 @@ const maxInFlight = 120_000
 func (q *queue) full() bool { return q.inFlight >= maxInFlight }
 
 func (q *queue) newID() uuid { return newUUID(q.random) }
+
+// inOrder returns all messages, oldest in the queue first.
+func (q *queue) inOrder() []*message {
+	all := make([]*message, 0, len(q.messages))
+	for _, m := range q.messages {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	return all
+}

@@ -5,9 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
 type createQueueRequest struct {
@@ -40,7 +38,7 @@ func createQueue(_ context.Context, c *call, in *createQueueRequest) (*queueURLA
 	if in.QueueName == "" {
 		return nil, errMissingParameter("QueueName")
 	}
-	fifo := in.Attributes[attrFIFO] == "true"
+	fifo := in.Attributes[attrFIFO] == yes
 	if err := checkQueueName(in.QueueName, fifo); err != nil {
 		return nil, err
 	}
@@ -155,123 +153,4 @@ func purgeQueue(_ context.Context, c *call, in *queueRequest) (*empty, error) {
 	q.purged = q.now
 	q.purge()
 	return &empty{}, nil
-}
-
-// purge drops every message, in whatever state.
-func (q *queue) purge() {
-	for _, seq := range slices.Sorted(maps.Keys(q.messages)) {
-		q.record(Purged, q.messages[seq], q.now)
-	}
-	q.clear()
-}
-
-type getAttributesRequest struct {
-	QueueURL string   `sqs:"QueueUrl"`
-	Names    []string `sqs:"AttributeNames,AttributeName"`
-}
-
-type getAttributesAnswer struct {
-	Attributes map[string]string `sqs:"Attributes,Attribute"`
-}
-
-func getQueueAttributes(_ context.Context, c *call, in *getAttributesRequest) (*getAttributesAnswer, error) {
-	q, err := c.server.queueByURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	all := q.attributes()
-	out := map[string]string{}
-	for _, name := range in.Names {
-		if name == attrAll {
-			return &getAttributesAnswer{all}, nil
-		}
-		value, set := all[name]
-		switch {
-		case set:
-			out[name] = value
-		case !readable[name] && checkSetting(true, name, "") != nil && ranges[name] == [2]int{} && choices[name] == nil && !fifoOnly[name]:
-			return nil, errInvalidAttributeName(name)
-		}
-	}
-	return &getAttributesAnswer{out}, nil
-}
-
-// readable are the attributes that the queue reports besides its settings.
-var readable = map[string]bool{
-	"QueueArn": true, "CreatedTimestamp": true, "LastModifiedTimestamp": true, "ApproximateNumberOfMessages": true,
-	"ApproximateNumberOfMessagesNotVisible": true, "ApproximateNumberOfMessagesDelayed": true,
-}
-
-// attributes returns all that GetQueueAttributes tells.
-func (q *queue) attributes() map[string]string {
-	q.lock()
-	defer q.unlock()
-	out := maps.Clone(q.settings.given)
-	out["QueueArn"] = q.arn
-	out["CreatedTimestamp"] = q.epoch(q.created)
-	out["LastModifiedTimestamp"] = q.epoch(q.modified)
-	out["ApproximateNumberOfMessages"] = strconv.Itoa(len(q.messages) - q.delayed - q.inFlight)
-	out["ApproximateNumberOfMessagesNotVisible"] = strconv.Itoa(q.inFlight)
-	out["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(q.delayed)
-	return out
-}
-
-func (q *queue) epoch(at time.Duration) string {
-	return strconv.FormatInt(q.server.start.Add(at).Unix(), 10)
-}
-
-type setAttributesRequest struct {
-	QueueURL   string            `sqs:"QueueUrl"`
-	Attributes map[string]string `sqs:"Attributes,Attribute"`
-}
-
-func setQueueAttributes(_ context.Context, c *call, in *setAttributesRequest) (*empty, error) {
-	q, err := c.server.queueByURL(in.QueueURL)
-	if err != nil {
-		return nil, err
-	}
-	if len(in.Attributes) == 0 {
-		return nil, errMissingParameter("Attribute.Name")
-	}
-	if _, named := in.Attributes[attrFIFO]; named && q.fifo {
-		return nil, errInvalidAttributeValue(attrFIFO)
-	}
-	if text := in.Attributes[attrRedrive]; text != "" {
-		policy, err := parseRedrivePolicy(text)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.server.checkRedriveTarget(q.name, q.fifo, policy); err != nil {
-			return nil, err
-		}
-	}
-	return &empty{}, q.set(in.Attributes)
-}
-
-// set changes attributes. Retention applies to messages that wait already, and so does the delay on a FIFO queue; on a
-// standard queue a new delay is for new messages only (dg:sqs-delay-queues).
-func (q *queue) set(changes map[string]string) error {
-	q.lock()
-	defer q.unlock()
-	if q.deleted {
-		return errQueueDoesNotExist()
-	}
-	next, err := q.settings.with(q.fifo, changes)
-	if err != nil {
-		return err
-	}
-	later := next.delay - q.settings.delay
-	q.settings, q.modified = next, q.now
-	for _, m := range q.messages {
-		at := m.sent + next.retention
-		if m.state != visible {
-			if q.fifo && m.state == delayed {
-				m.visibleAt += later
-			}
-			at = min(at, m.visibleAt)
-		}
-		q.deadlines.move(m, at)
-	}
-	q.advance()
-	return nil
 }

@@ -1,6 +1,7 @@
 package sqslocal
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -74,6 +75,7 @@ func (s *Server) create(name string, fifo bool, set settings, tags map[string]st
 		}
 		delete(s.deleted, name)
 	}
+	s.created[name]++
 	q = s.newQueue(name, fifo, set, tags, now)
 	s.queues[name] = q
 	return q, false, nil
@@ -82,9 +84,9 @@ func (s *Server) create(name string, fifo bool, set settings, tags map[string]st
 func (s *Server) newQueue(name string, fifo bool, set settings, tags map[string]string, now time.Duration) *queue {
 	q := &queue{
 		server: s, name: name, arn: s.arn(name), fifo: fifo, settings: set, tags: tags,
-		random: s.newRandom("queue " + name), created: now, modified: now, purged: now - cooldown,
+		random: s.newRandom(fmt.Sprintf("queue %s %d", name, s.created[name])), created: now, modified: now, purged: now - cooldown,
 	}
-	q.tag = q.random.Uint64() ^ uint64(now) //nolint:gosec // only a label
+	q.tag = q.random.Uint64()
 	q.ready.fifo = fifo
 	q.clear()
 	return q

@@ -1,7 +1,7 @@
 package sqslocal
 
 import (
-	"crypto/md5" //nolint:gosec // the checksum that the SQS protocol names
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -28,7 +28,7 @@ type sent struct {
 
 // send enqueues o, or finds that a FIFO queue has it already.
 func (q *queue) send(o outgoing) (sent, error) {
-	bodyMD5 := md5.Sum([]byte(o.body)) //nolint:gosec // named by the protocol
+	bodyMD5 := md5.Sum([]byte(o.body))
 	q.lock()
 	defer q.unlock()
 	if q.deleted {

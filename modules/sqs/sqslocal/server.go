@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,11 +23,16 @@ type Server struct {
 	mu      sync.RWMutex // taken after a queue's lock, never before it
 	queues  map[string]*queue
 	deleted map[string]time.Duration // when a queue of this name was deleted
+	created map[string]int           // how many queues of this name there have been: each draws ids of its own
 
 	requests struct {
 		sync.Mutex
 		random *rand.Rand
 	}
+
+	calls  map[string]*atomic.Int64 // by action; the map itself never changes
+	faults faults
+	tasks  moveTasks
 
 	pollsEnded chan struct{} // closed by EndPolls
 	endPolls   sync.Once
@@ -34,7 +40,7 @@ type Server struct {
 	closing   chan struct{} // closed by Close: ends every long poll
 	closeOnce sync.Once
 	closeErr  error
-	alarms    sync.WaitGroup // queue alarms that are set or ringing
+	alarms    sync.WaitGroup // timers of queues and move tasks that are set or ringing
 
 	listener net.Listener // nil for a Server without sockets
 	http     *http.Server
@@ -49,11 +55,20 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, start: time.Now(), queues: map[string]*queue{}, deleted: map[string]time.Duration{},
+		cfg: cfg, start: time.Now(), queues: map[string]*queue{}, deleted: map[string]time.Duration{}, created: map[string]int{},
 		pollsEnded: make(chan struct{}), closing: make(chan struct{}),
 	}
 	s.journal = &Journal{start: s.start, size: max(cfg.JournalSize, 0)}
 	s.requests.random = s.newRandom("requests")
+	s.faults.random, s.faults.struck = s.newRandom("faults"), map[string]int{}
+	s.faults.set(cfg.Faults)
+	s.calls = make(map[string]*atomic.Int64, len(actions))
+	for name := range actions {
+		s.calls[name] = new(atomic.Int64)
+	}
+	if err := s.restore(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -106,7 +121,9 @@ func (s *Server) Close() error {
 			q.stopAlarm()
 			q.mu.Unlock()
 		}
+		s.tasks.stop()
 		s.alarms.Wait()
+		s.closeErr = errors.Join(s.closeErr, s.Save())
 	})
 	return s.closeErr
 }
@@ -150,7 +167,7 @@ func (s *Server) millis(at time.Duration) int64 { return s.start.Add(at).UnixMil
 
 // newRandom returns a source of its own for each purpose, so that what one queue draws does not depend on another's traffic.
 func (s *Server) newRandom(purpose string) *rand.Rand {
-	return rand.New(rand.NewPCG(s.cfg.Seed, hash(purpose))) //nolint:gosec // repeatable on purpose
+	return rand.New(rand.NewPCG(s.cfg.Seed, hash(purpose)))
 }
 
 func (s *Server) newRequestID() string {

@@ -3,6 +3,7 @@ package sqslocal
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -18,8 +19,11 @@ type settings struct {
 	allow                              redriveAllowPolicy
 }
 
-// The names of queue attributes that the engine acts upon.
+// The names of queue attributes.
 const (
+	yes = "true"
+	no  = "false"
+
 	attrAll               = "All"
 	attrVisibility        = "VisibilityTimeout"
 	attrDelay             = "DelaySeconds"
@@ -36,6 +40,13 @@ const (
 	attrKmsKey            = "KmsMasterKeyId"
 	attrKmsReuse          = "KmsDataKeyReusePeriodSeconds"
 	attrManagedEncryption = "SqsManagedSseEnabled"
+
+	attrARN        = "QueueArn"
+	attrCreated    = "CreatedTimestamp"
+	attrModified   = "LastModifiedTimestamp"
+	attrVisible    = "ApproximateNumberOfMessages"
+	attrNotVisible = "ApproximateNumberOfMessagesNotVisible"
+	attrDelayed    = "ApproximateNumberOfMessagesDelayed"
 )
 
 // MaxMessageSize is the largest body with its attributes, and the largest batch, in bytes (dg:quotas-messages).
@@ -53,8 +64,8 @@ var ranges = map[string][2]int{
 
 // choices are the attributes with a closed list of values.
 var choices = map[string][]string{
-	attrContentDedup:      {"true", "false"},
-	attrManagedEncryption: {"true", "false"},
+	attrContentDedup:      {yes, no},
+	attrManagedEncryption: {yes, no},
 	attrDedupScope:        {"queue", "messageGroup"},
 	attrThroughput:        {"perQueue", "perMessageGroupId"},
 }
@@ -64,10 +75,10 @@ var fifoOnly = map[string]bool{attrContentDedup: true, attrDedupScope: true, att
 func defaultSettings(fifo bool) settings {
 	given := map[string]string{
 		attrVisibility: "30", attrDelay: "0", attrRetention: "345600", attrWait: "0",
-		attrMaxSize: strconv.Itoa(MaxMessageSize), attrManagedEncryption: "true",
+		attrMaxSize: strconv.Itoa(MaxMessageSize), attrManagedEncryption: yes,
 	}
 	if fifo {
-		given[attrFIFO], given[attrContentDedup] = "true", "false"
+		given[attrFIFO], given[attrContentDedup] = yes, no
 		given[attrDedupScope], given[attrThroughput] = "queue", "perQueue"
 	}
 	s := settings{given: given}
@@ -92,11 +103,11 @@ func (s *settings) with(fifo bool, changes map[string]string) (settings, error) 
 	if next.given[attrThroughput] == "perMessageGroupId" && next.given[attrDedupScope] != "messageGroup" {
 		return settings{}, errInvalidAttributeValue(attrThroughput)
 	}
-	if changes[attrKmsKey] != "" && changes[attrManagedEncryption] == "true" {
+	if changes[attrKmsKey] != "" && changes[attrManagedEncryption] == yes {
 		return settings{}, errInvalidAttributeValue(attrManagedEncryption)
 	}
 	if next.given[attrKmsKey] != "" {
-		next.given[attrManagedEncryption] = "false"
+		next.given[attrManagedEncryption] = no
 	}
 	if err := next.parsePolicies(); err != nil {
 		return settings{}, err
@@ -117,16 +128,14 @@ func checkSetting(fifo bool, name, value string) error {
 		return nil
 	}
 	if allowed, closed := choices[name]; closed {
-		for _, a := range allowed {
-			if value == a {
-				return nil
-			}
+		if !slices.Contains(allowed, value) {
+			return errInvalidAttributeValue(name)
 		}
-		return errInvalidAttributeValue(name)
+		return nil
 	}
 	switch name {
 	case attrFIFO:
-		if value != "true" {
+		if value != yes {
 			return errInvalidAttributeValue(name)
 		}
 	case attrPolicy:
@@ -146,7 +155,7 @@ func (s *settings) parse() {
 	s.retention = s.seconds(attrRetention)
 	s.wait = s.seconds(attrWait)
 	s.maxSize = int(s.seconds(attrMaxSize) / time.Second)
-	s.contentDedup = s.given[attrContentDedup] == "true"
+	s.contentDedup = s.given[attrContentDedup] == yes
 	s.dedupPerGroup = s.given[attrDedupScope] == "messageGroup"
 }
 

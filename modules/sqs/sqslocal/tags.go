@@ -1,6 +1,10 @@
 package sqslocal
 
-import "unicode/utf8"
+import (
+	"context"
+	"maps"
+	"unicode/utf8"
+)
 
 const (
 	maxTags     = 50
@@ -24,7 +28,64 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// permission is a statement that AddPermission has made. It is kept and told, not enforced: there is one account.
-type permission struct {
-	accounts, actions []string
+type tagRequest struct {
+	QueueURL string            `sqs:"QueueUrl"`
+	Tags     map[string]string `sqs:"Tags,Tag,Key"`
+}
+
+func tagQueue(_ context.Context, c *call, in *tagRequest) (*empty, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Tags) == 0 {
+		return nil, errMissingParameter("Tags")
+	}
+	q.lock()
+	defer q.unlock()
+	tags := maps.Clone(q.tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	maps.Copy(tags, in.Tags)
+	if err := checkTags(tags); err != nil {
+		return nil, err
+	}
+	q.tags = tags
+	return &empty{}, nil
+}
+
+type untagRequest struct {
+	QueueURL string   `sqs:"QueueUrl"`
+	Keys     []string `sqs:"TagKeys,TagKey"`
+}
+
+func untagQueue(_ context.Context, c *call, in *untagRequest) (*empty, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Keys) == 0 {
+		return nil, errMissingParameter("TagKeys")
+	}
+	q.lock()
+	defer q.unlock()
+	for _, key := range in.Keys {
+		delete(q.tags, key)
+	}
+	return &empty{}, nil
+}
+
+type tagsAnswer struct {
+	Tags map[string]string `sqs:"Tags,Tag,Key"`
+}
+
+func listQueueTags(_ context.Context, c *call, in *queueRequest) (*tagsAnswer, error) {
+	q, err := c.server.queueByURL(in.QueueURL)
+	if err != nil {
+		return nil, err
+	}
+	q.lock()
+	defer q.unlock()
+	return &tagsAnswer{maps.Clone(q.tags)}, nil
 }

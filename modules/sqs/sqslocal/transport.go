@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -35,6 +37,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer := t.server.answer(inner)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
+	}
+	if answer.reset {
+		return nil, &net.OpError{Op: "read", Net: "sqslocal", Err: syscall.ECONNRESET}
 	}
 	return &http.Response{
 		Status: http.StatusText(answer.status), StatusCode: answer.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
