@@ -1,0 +1,28 @@
+package events
+
+import "slices"
+
+// TestRoutes routes without a bus.
+type TestRoutes struct{ routes []*route }
+
+func NewTestRoutes() *TestRoutes { return new(TestRoutes) }
+
+func (r *TestRoutes) Add(name, pattern string, order int) {
+	r.routes = append(r.routes, &route{name: name, pattern: pattern, order: order})
+}
+
+func (r *TestRoutes) Match(name string) []string {
+	found, _ := newRouter(slices.Clone(r.routes)).match(name)
+	names := make([]string, len(found))
+	for i, rt := range found {
+		names[i] = rt.name
+	}
+	return names
+}
+
+// Clone and ScanObject are tested as the parts they are.
+func Clone[T any](data T) T { return clone(data) }
+
+func ScanObject(text []byte, depth int, field func(key, value []byte)) (bool, error) {
+	return scanObject(text, depth, field)
+}

@@ -1,0 +1,139 @@
+package events
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+// Envelope is one wire form that wraps events. Implementations are shared and
+// must be safe for concurrent use; they may keep slices of the layer's body but
+// must not change it.
+type Envelope interface {
+	// Format names the envelope, in Config and in errors.
+	Format() Format
+	// Detect says whether the layer has this form. It is called for each
+	// message: look at a key or an attribute, decode nothing.
+	Detect(l *Layer) bool
+	// Unwrap takes a detected layer apart. No parts and no error means that
+	// there is nothing to do; an error is the reason in a *DecodeError.
+	Unwrap(l *Layer) ([]Part, error)
+}
+
+// Layer is a body with its attributes, as an envelope sees it.
+type Layer struct {
+	// Body is the text; Attributes are the transport's or the outer layer's.
+	Body       []byte
+	Attributes map[string]string
+
+	slots  map[string]int
+	fields []json.RawMessage // by slot, nil if absent
+	object bool
+	err    error // why Body is not JSON within the limits
+	depth  int
+	budget int
+}
+
+// Part is what an envelope holds: a payload, or a body that may be an envelope
+// itself. Empty fields leave the outer layer's value in place.
+type Part struct {
+	ID       string
+	Name     string
+	Source   string
+	Time     time.Time
+	Metadata map[string]string
+	// Body is the payload; with Nested, the body of the next layer.
+	Body   []byte
+	Nested bool
+	// Attributes replace the layer's for what is nested.
+	Attributes map[string]string
+	// Fallback is the event name if what is nested brings none. Name, if set,
+	// is only overridden by an envelope.
+	Fallback string
+}
+
+// JSON says whether the body is JSON within the limits of depth. An envelope
+// for other bodies finds false.
+func (l *Layer) JSON() bool { return l.err == nil }
+
+// Field returns the JSON of a top-level member of the body.
+func (l *Layer) Field(key string) (json.RawMessage, bool) {
+	if slot, kept := l.slots[key]; kept {
+		return l.fields[slot], l.fields[slot] != nil
+	}
+	if !l.object {
+		return nil, false
+	}
+	var found json.RawMessage
+	_, err := scanObject(l.Body, l.depth, func(k, value []byte) {
+		if name, ok := text(k); ok && name == key {
+			found = value
+		}
+	})
+	return found, err == nil && found != nil
+}
+
+// Text returns a top-level member that is a string.
+func (l *Layer) Text(key string) (string, bool) {
+	value, ok := l.Field(key)
+	if !ok {
+		return "", false
+	}
+	return text(value)
+}
+
+// Budget is how many bytes unwrapping may produce. An envelope that inflates
+// stops there.
+func (l *Layer) Budget() int { return l.budget }
+
+// has says whether all keys are there, as strings.
+func (l *Layer) has(keys ...string) bool {
+	for _, key := range keys {
+		if value, ok := l.Field(key); !ok || value[0] != '"' {
+			return false
+		}
+	}
+	return true
+}
+
+// text returns a member's string, or "".
+func (l *Layer) text(key string) string {
+	s, _ := l.Text(key)
+	return s
+}
+
+// time returns a member's RFC 3339 time, or the zero time.
+func (l *Layer) time(key string) time.Time {
+	t, err := time.Parse(time.RFC3339, l.text(key))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// scan reads the body's top level, keeping the keys that envelopes ask for.
+func (d *Decoder) scan(body []byte, attributes map[string]string) *Layer {
+	l := &Layer{Body: body, Attributes: attributes, slots: d.slots, depth: d.cfg.MaxDepth}
+	l.fields = make([]json.RawMessage, len(d.slots))
+	l.object, l.err = scanObject(body, d.cfg.MaxDepth, func(key, value []byte) {
+		// Without escapes the lookup needs no copy of the key.
+		slot, kept := d.slots[string(key[1:len(key)-1])]
+		if !kept && hasEscape(key) {
+			if name, ok := text(key); ok {
+				slot, kept = d.slots[name]
+			}
+		}
+		if kept {
+			l.fields[slot] = value
+		}
+	})
+	if l.err != nil {
+		clear(l.fields)
+		l.object = false
+	}
+	return l
+}
+
+func hasEscape(key []byte) bool {
+	return slices.Contains(key, '\\')
+}

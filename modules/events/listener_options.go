@@ -1,0 +1,31 @@
+package events
+
+// ListenerOption changes how the bus runs one listener.
+type ListenerOption func(*listenerOptions)
+
+type listenerOptions struct {
+	order      int
+	middleware []Middleware
+	validate   bool
+}
+
+func newListenerOptions(opts []ListenerOption) listenerOptions {
+	var o listenerOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// Order puts the listener into a stage. An event's stages run one after the
+// other, lowest first; the listeners of a stage run in parallel. A stage that
+// fails ends the delivery: what comes later waits for the retry. Default 0.
+func Order(stage int) ListenerOption {
+	return func(o *listenerOptions) { o.order = stage }
+}
+
+// Use wraps this listener in middleware, the first one outermost, inside the
+// middleware of the bus.
+func Use(middleware ...Middleware) ListenerOption {
+	return func(o *listenerOptions) { o.middleware = append(o.middleware, middleware...) }
+}

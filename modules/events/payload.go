@@ -1,0 +1,144 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"sync"
+)
+
+// Payload is the JSON of a decoded event, as the Data of an [Any]. It is
+// decoded when a listener's type asks for it, once per type however many
+// listeners share it, and each listener receives a copy of its own. Safe for
+// concurrent use.
+type Payload struct {
+	raw json.RawMessage
+
+	mu      sync.Mutex
+	decoded []decoded
+}
+
+// decoded is the outcome of decoding into one Go type. value is a pointer to
+// that type, read-only for ever.
+type decoded struct {
+	typ   reflect.Type
+	value any
+	err   error
+}
+
+// NewPayload wraps JSON text, which must not be changed afterwards.
+func NewPayload(raw json.RawMessage) *Payload { return &Payload{raw: raw} }
+
+// Raw returns the JSON as it came in. Do not change it: others read it too.
+func (p *Payload) Raw() json.RawMessage { return p.raw }
+
+// MarshalJSON returns the JSON as it came in, so that an event can be passed on
+// without knowing its type.
+func (p *Payload) MarshalJSON() ([]byte, error) { return p.raw, nil }
+
+// UnmarshalJSON keeps a copy of the JSON.
+func (p *Payload) UnmarshalJSON(text []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.raw, p.decoded = bytes.Clone(text), nil
+	return nil
+}
+
+// As returns the event with its payload as a T of the caller's own:
+//
+//   - a payload that came as JSON is decoded into T; T any yields maps, slices
+//     and json.Number, T json.RawMessage the text itself;
+//   - a Go value that was dispatched in this process must be a T or a *T, or
+//     anything if T is json.RawMessage. It never goes through JSON otherwise.
+//
+// Anything else is a *PayloadError, which is permanent: no retry can mend it.
+func As[T any](e Any) (Event[T], error) {
+	data, err := dataAs[T](e.Data)
+	typed := Event[T]{
+		ID: e.ID, Name: e.Name, Data: data, Timestamp: e.Timestamp, Source: e.Source,
+		Metadata: maps.Clone(e.Metadata),
+	}
+	if err != nil {
+		err.Event = e.Name
+		return typed, Permanent(err)
+	}
+	return typed, nil
+}
+
+func dataAs[T any](data any) (out T, err *PayloadError) {
+	switch data := data.(type) {
+	case *Payload:
+		return payloadAs[T](data)
+	case json.RawMessage:
+		return payloadAs[T](NewPayload(data))
+	case T:
+		return clone(data), nil
+	case *T:
+		if data != nil {
+			return clone(*data), nil
+		}
+	}
+	if raw, ok := any(&out).(*json.RawMessage); ok {
+		text, err := json.Marshal(data)
+		if err != nil {
+			return out, &PayloadError{Want: reflect.TypeFor[T](), Got: typeName(data), Err: err}
+		}
+		*raw = text
+		return out, nil
+	}
+	if _, isAny := any(&out).(*any); isAny && data == nil {
+		return out, nil
+	}
+	return out, &PayloadError{Want: reflect.TypeFor[T](), Got: typeName(data)}
+}
+
+func payloadAs[T any](p *Payload) (out T, _ *PayloadError) {
+	want := reflect.TypeFor[T]()
+	if raw, ok := any(&out).(*json.RawMessage); ok {
+		*raw = bytes.Clone(p.raw)
+		return out, nil
+	}
+	if shapeOf(want).opaque {
+		// A copy would share what it cannot see: decode for each listener.
+		err := unmarshal(p.raw, &out)
+		return out, newDecodedError(want, err)
+	}
+	shared, err := decodeOnce[T](p, want)
+	if err != nil {
+		return out, newDecodedError(want, err)
+	}
+	return clone(*shared), nil
+}
+
+func decodeOnce[T any](p *Payload, want reflect.Type) (*T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.decoded {
+		if value, ok := d.value.(*T); ok && d.typ == want {
+			return value, d.err
+		}
+	}
+	value := new(T)
+	err := unmarshal(p.raw, value)
+	p.decoded = append(p.decoded, decoded{typ: want, value: value, err: err})
+	return value, err
+}
+
+// unmarshal keeps numbers exact where the target leaves their type open.
+func unmarshal(raw []byte, into any) error {
+	if open, ok := into.(*any); ok {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		return dec.Decode(open)
+	}
+	return json.Unmarshal(raw, into)
+}
+
+func typeName(data any) string {
+	if data == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("%T", data)
+}
