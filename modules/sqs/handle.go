@@ -56,7 +56,6 @@ func (q *intake) verdict(ctx context.Context, m *message) (verdict events.Dispos
 	}()
 	all, err := q.c.decoder.Decode(q.decodable(m))
 	if err != nil {
-		q.log.Warn("message cannot be read", zap.String("message", m.id), zap.Error(err))
 		return events.Disposition{Action: events.DeadLetter, Reason: err.Error()}
 	}
 	verdict = events.Disposition{Action: events.Ack}
@@ -81,10 +80,10 @@ func (q *intake) eventVerdict(ctx context.Context, m *message, e events.Any) eve
 			verdict = events.Disposition{Action: events.Retry, Reason: reason}
 		}
 	}
-	if verdict.Action != events.Ack {
-		q.log.Warn("event not handled",
+	if verdict.Action == events.Retry {
+		q.log.Warn("event not handled, its message comes back",
 			zap.String("message", m.id), zap.String("event", e.Name), zap.String("event_id", e.ID),
-			zap.Int("receives", m.receives), zap.String("action", string(verdict.Action)), zap.String("reason", verdict.Reason))
+			zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	}
 	return verdict
 }
