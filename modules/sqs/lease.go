@@ -21,7 +21,7 @@ type lease struct {
 	id       string // the message's
 	handle   string
 	received time.Time
-	deadline time.Time
+	deadline time.Time // when it counts as lost
 	renewAt  time.Time
 
 	cancel   context.CancelCauseFunc // of the listeners at work, nil before they start
@@ -45,7 +45,7 @@ func newLeases() *leases { return &leases{wake: make(chan struct{}, 1)} }
 
 // begin starts the lease of a message received just now.
 func (ls *leases) begin(q *intake, id, handle string, now time.Time) *lease {
-	l := &lease{queue: q, id: id, handle: handle, received: now, deadline: now.Add(q.visibility), index: -1}
+	l := &lease{queue: q, id: id, handle: handle, received: now, deadline: leaseEnd(now, q.visibility), index: -1}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.schedule(l, renewalTime(now, q.visibility))
@@ -150,8 +150,14 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 		left := l.received.Add(maxVisibility).Sub(sent).Truncate(time.Second)
 		changes[i] = visibilityChange{handle: l.handle, after: max(min(q.visibility, left), 0)}
 	}
-	// A renewal that hangs must leave time for another try.
-	callCtx, cancel := context.WithTimeout(ctx, max(q.visibility/4, time.Second))
+	// A renewal that hangs leaves time for another try, and never outlasts a lease.
+	until := sent.Add(max(q.visibility/4, time.Second))
+	for _, l := range batch {
+		if l.deadline.Before(until) {
+			until = l.deadline
+		}
+	}
+	callCtx, cancel := context.WithDeadline(ctx, until)
 	errs := q.changeVisibility(callCtx, changes)
 	cancel()
 
@@ -164,7 +170,7 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 		err := errs[i]
 		if err == nil {
 			renewed++
-			l.deadline = sent.Add(changes[i].after)
+			l.deadline = leaseEnd(sent, changes[i].after)
 		}
 		switch {
 		case l.ended != nil:
@@ -208,6 +214,11 @@ func (ls *leases) schedule(l *lease, at time.Time) {
 		default:
 		}
 	}
+}
+
+// leaseEnd is a little before SQS makes the message visible: its clock started before its answer was here.
+func leaseEnd(from time.Time, visibility time.Duration) time.Time {
+	return from.Add(visibility - visibility/20)
 }
 
 // renewalTime is about half of the visibility after now: early enough for several more tries, and

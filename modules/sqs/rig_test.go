@@ -180,11 +180,16 @@ func (r *rig) depth(queue string) int {
 
 func (r *rig) stats() sqs.QueueStats { return r.consumer.Stats().Queues[0] }
 
-// eventually waits until ok, looking again after each pause; it fails the test after a minute, which
-// inside a bubble is a minute of the bubble.
+// eventually waits until ok and fails the test after a minute.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.NewTimer(time.Minute)
+	r.within(time.Minute, what, ok)
+}
+
+// within waits until ok, and fails the test after d, which inside a bubble is virtual.
+func (r *rig) within(d time.Duration, what string, ok func() bool) {
+	r.t.Helper()
+	deadline := time.NewTimer(d)
 	defer deadline.Stop()
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
@@ -192,7 +197,7 @@ func (r *rig) eventually(what string, ok func() bool) {
 		select {
 		case <-look.C:
 		case <-deadline.C:
-			r.t.Fatalf("waited a minute for: %s; stats: %+v; queue: %+v", what, r.stats(), r.state(r.queue))
+			r.t.Fatalf("waited %v for: %s; stats: %+v; queue: %+v", d, what, r.stats(), r.state(r.queue))
 		}
 	}
 }
