@@ -18,6 +18,7 @@ type message struct {
 	receives int    // how often SQS has handed it out, this time included
 	lease    *lease
 	receipt  *receipt
+	object   string // key of the object that the body came from, "" for none
 }
 
 // receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput
