@@ -135,12 +135,7 @@ func (q *intake) untilSettled(n int, send func(ctx context.Context, left []int) 
 		if left = again; len(left) == 0 {
 			break
 		}
-		timer := time.NewTimer(jittered(50*time.Millisecond, 2*time.Second, try))
-		select {
-		case <-timer.C:
-		case <-q.c.settling.Done():
-			timer.Stop()
-		}
+		pause(q.c.settling, jittered(50*time.Millisecond, 2*time.Second, try))
 	}
 	q.settled(n)
 }
