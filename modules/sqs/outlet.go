@@ -12,8 +12,8 @@ import (
 const maxRequests = 64
 
 // outlet gathers the events that go to one destination into requests. A full request leaves at once. A
-// partial one leaves at once too while nothing is in flight or nobody else is expected soon, and after
-// publishLinger otherwise.
+// partial one leaves at once too while nothing is in flight or nobody else is expected soon, and waits
+// for others as long as its pace says otherwise.
 type outlet struct {
 	to    *Destination
 	tel   *outletTelemetry
@@ -79,10 +79,9 @@ func (o *outlet) launch(partial bool) {
 	if o.line.takeable == 0 || o.requests == maxRequests || o.waking {
 		return
 	}
-	now := time.Now()
-	left := o.line.oldest().Add(publishLinger).Sub(now)
+	left := o.linger()
 	switch {
-	case o.requests == 0, o.stopped, left <= 0, !o.pace.company(now):
+	case o.requests == 0, o.stopped, left <= 0:
 		o.waking = true
 		o.work.Go(o.wake)
 	case o.armed: // for an entry that was in line earlier; ring looks again
@@ -93,6 +92,12 @@ func (o *outlet) launch(partial bool) {
 		o.timer.Reset(left)
 		o.armed = true
 	}
+}
+
+// linger is how long the oldest entry may still wait. It needs mu.
+func (o *outlet) linger() time.Duration {
+	now := time.Now()
+	return o.line.oldest().Add(o.pace.linger(now)).Sub(now)
 }
 
 // wake sends what is in line, once the callers that are ready to run have added theirs: all of those
@@ -110,7 +115,7 @@ func (o *outlet) ring() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.armed = false
-	o.launch(o.line.takeable > 0 && time.Since(o.line.oldest()) >= publishLinger)
+	o.launch(o.line.takeable > 0 && o.linger() <= 0)
 }
 
 // refuse ends add and sends what is in line.

@@ -3,7 +3,8 @@ package sqs
 import (
 	"errors"
 	"fmt"
-	"net/http"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/fxpond/fxpond/modules/events"
 )
@@ -43,6 +44,10 @@ func answered(err error) bool {
 	if _, ok := errors.AsType[*EntryError](err); ok {
 		return true
 	}
+	var api smithy.APIError
 	var response interface{ HTTPStatusCode() int }
-	return errors.As(err, &response) && response.HTTPStatusCode() < http.StatusInternalServerError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()/100 == 4
+	}
+	return errors.As(err, &api) && api.ErrorFault() == smithy.FaultClient
 }
