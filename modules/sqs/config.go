@@ -28,6 +28,11 @@ type Config struct {
 	// pattern matches the event's name wins. Default: with exactly one queue in Queues every event goes there, else none.
 	Publish []Route
 
+	// PublishBuffer is how many bytes of events may wait to be sent or confirmed, over all destinations,
+	// each event counted with 1 KiB on top. Callers beyond it wait, so that a slow SQS slows its
+	// publishers and does not fill the memory. Default 64 MiB; at least 2 MiB.
+	PublishBuffer int
+
 	// Payload compresses or offloads long bodies. Default: neither.
 	Payload Payload
 
@@ -108,6 +113,9 @@ const (
 func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = 8 * time.Second
+	}
+	if c.PublishBuffer == 0 {
+		c.PublishBuffer = 64 << 20
 	}
 	c.AckLinger = orDefault(c.AckLinger, 50*time.Millisecond)
 
@@ -197,6 +205,9 @@ func (c Config) validate() error {
 				report(at("DeadLetter"), fmt.Sprintf("%q", q.DeadLetter), "is the queue itself; name another queue")
 			}
 		}
+	}
+	if c.PublishBuffer < 2*maxBytes {
+		report("PublishBuffer", c.PublishBuffer, "use at least 2 MiB, so that a message of full size fits")
 	}
 	validateRoutes(c.Publish, report)
 	c.Payload.validate(report)

@@ -52,12 +52,13 @@ func (o *outlet) settle(batch []*entry, results []Answer, try int) (again []*ent
 	var ended []*entry
 	for i, e := range batch {
 		err := results[i].Err
+		e.doubt = e.doubt || err != nil && !answered(err) // a no does not undo an earlier silence
 		if err != nil && try < publishTries && o.ctx.Err() == nil && retryable(err) && !overtaken(batch, results, i) {
 			again = append(again, e)
 			continue
 		}
 		ended = append(ended, e)
-		o.answer(e, results[i], err != nil && !answered(err))
+		o.answer(e, results[i])
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -118,7 +119,7 @@ func (o *outlet) send(messages []*Outgoing) (results []Answer) {
 }
 
 // answer tells the entry's caller how it ended.
-func (o *outlet) answer(e *entry, r Answer, uncertain bool) {
+func (o *outlet) answer(e *entry, r Answer) {
 	o.freed(e)
 	o.tel.answered(r.Err)
 	if r.Err == nil {
@@ -131,7 +132,7 @@ func (o *outlet) answer(e *entry, r Answer, uncertain bool) {
 		if h := hint(err); h != "" {
 			err = fmt.Errorf("%w%s", err, h)
 		}
-		e.answer(Sent{}, &PublishError{Event: e.message.Event, To: o.to.Name, Err: err, Uncertain: uncertain})
+		e.answer(Sent{}, &PublishError{Event: e.message.Event, To: o.to.Name, Err: err, Uncertain: e.doubt})
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -169,7 +169,7 @@ func publishNumbered(t *testing.T, d *desk, n int, together bool) []string {
 // reasons takes the joined errors of a Publish apart, by event.
 func reasons(t *testing.T, err error) map[int]string {
 	t.Helper()
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the join itself
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		t.Fatalf("Publish answered %T, want joined errors", err)
 	}
@@ -219,7 +219,7 @@ func TestGroupsKeepTheirOrderUnderPartialFailures(t *testing.T) {
 			stored := d.receive(fifo)
 			for i, m := range numbers(t, stored) {
 				group := system(stored[i], types.MessageSystemAttributeNameMessageGroupId)
-				if before, any := last[group]; any && before > m {
+				if before, known := last[group]; known && before > m {
 					t.Errorf("group %s: %d is stored after %d", group, m, before)
 				}
 				last[group] = m

@@ -34,6 +34,8 @@ type entry struct {
 	place  *list.Element
 	within *list.List
 	since  time.Time // when it could have left at the earliest
+
+	doubt bool // a request with it went unanswered; only its request looks at this
 }
 
 // weight is the entry's share of the publisher's buffer.

@@ -63,7 +63,7 @@ func (o *outlet) withdraw(e *entry, err error) bool {
 	inLine := o.line.remove(e)
 	o.mu.Unlock()
 	if inLine {
-		o.answer(e, Answer{Err: err}, false)
+		o.answer(e, Answer{Err: err})
 	}
 	return inLine
 }
@@ -154,7 +154,7 @@ func (o *outlet) drain(ctx context.Context) (left int) {
 	o.mu.Unlock()
 	o.cancel()
 	for _, e := range unsent {
-		o.answer(e, Answer{Err: ErrStopped}, false)
+		o.answer(e, Answer{Err: ErrStopped})
 	}
 	<-o.idle // requests end at once with their context
 	o.work.Wait()

@@ -13,10 +13,6 @@ import (
 	"github.com/fxpond/fxpond/modules/events"
 )
 
-// maxBuffered bounds the bytes that wait to be sent or confirmed, over all destinations. Callers beyond
-// it wait, so a slow SQS slows its publishers and does not fill the process's memory.
-const maxBuffered = 64 << 20
-
 // Publisher sends events to SQS queues, SNS topics and EventBridge buses. Sends of many goroutines share
 // requests, ten to a batch; each caller learns the fate of its own events. It implements
 // [events.Publisher] and is safe for concurrent use.
@@ -57,7 +53,7 @@ func NewPublisher(cfg Config, api API, opts ...Option) (*Publisher, error) {
 	}
 	p := &Publisher{
 		cfg: cfg, carriers: carriers, store: o.store, tel: tel,
-		buffer: semaphore.NewWeighted(maxBuffered), outlets: map[address]*outlet{},
+		buffer: semaphore.NewWeighted(int64(cfg.PublishBuffer)), outlets: map[address]*outlet{},
 	}
 	p.accepting, p.stop = context.WithCancelCause(context.Background())
 	return p, nil
@@ -73,7 +69,7 @@ var missingCarrier = map[string]string{
 // one is stored; otherwise the error joins a [*PublishError] for each that is not, and the others are.
 // Events of one call that go to the same FIFO group keep their order.
 //
-// It blocks while 64 MiB of events wait to be sent. When ctx ends, events that are in no request yet
+// It blocks while Config.PublishBuffer is full. When ctx ends, events that are in no request yet
 // are withdrawn and will not be sent; the others may or may not arrive, as their errors say.
 func (p *Publisher) Publish(ctx context.Context, all ...events.Any) error {
 	entries := make([]*entry, len(all))
@@ -90,8 +86,8 @@ func (p *Publisher) Publish(ctx context.Context, all ...events.Any) error {
 	return errors.Join(errs...)
 }
 
-// PublishAsync puts an event in line and returns. It blocks while 64 MiB of events wait to be sent, and
-// a body that is offloaded is stored before it returns; ctx bounds both, and nothing after them. Events
+// PublishAsync puts an event in line and returns. It blocks while Config.PublishBuffer is full, and a
+// body that is offloaded is stored before it returns; ctx bounds both, and nothing after them. Events
 // that one goroutine publishes to the same FIFO group keep their order.
 func (p *Publisher) PublishAsync(ctx context.Context, e events.Any) *Pending {
 	n := p.prepare(ctx, e)
@@ -169,7 +165,7 @@ func (p *Publisher) waitForRoom(ctx context.Context, weight int64) error {
 	defer cancel(nil)
 	defer context.AfterFunc(p.accepting, func() { cancel(ErrStopped) })()
 	if p.buffer.Acquire(ctx, weight) != nil {
-		return fmt.Errorf("waiting for room among %d MiB of unsent events: %w", maxBuffered>>20, context.Cause(ctx))
+		return fmt.Errorf("waiting for room among %d MiB of unsent events: %w", p.cfg.PublishBuffer>>20, context.Cause(ctx))
 	}
 	return nil
 }

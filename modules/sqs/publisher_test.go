@@ -56,8 +56,8 @@ func TestACallerThatLeavesARequestIsLeftInDoubt(t *testing.T) {
 		if !ok || !failure.Uncertain || !errors.Is(failure, context.DeadlineExceeded) {
 			t.Errorf("%v: want an uncertain PublishError with the deadline", failure)
 		}
-		time.Sleep(time.Second) // virtual
-		d.one(standard)         // it arrived all the same
+		<-time.After(time.Second) // virtual
+		d.one(standard)           // it arrived all the same
 	})
 }
 
@@ -67,10 +67,10 @@ func TestStopSendsWhatWaits(t *testing.T) {
 		d := newDesk(t, sqs.Config{})
 		d.faults(slow(15 * time.Millisecond))
 		var pending []*sqs.Pending
-		for i := range 500 {
+		for i := range 100 {
 			pending = append(pending, d.PublishAsync(t.Context(), numbered("fifo.done", i, sqs.WithGroup("one"))))
 		}
-		for i := range 500 {
+		for i := range 100 {
 			pending = append(pending, d.PublishAsync(t.Context(), numbered("work.done", i)))
 		}
 		must(t, d.Stop(t.Context()))
@@ -82,8 +82,8 @@ func TestStopSendsWhatWaits(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if a, b := len(d.receive(fifo)), len(d.receive(standard)); a+b != 1000 {
-			t.Errorf("%d messages stored, want 1000", a+b)
+		if a, b := len(d.receive(fifo)), len(d.receive(standard)); a+b != 200 {
+			t.Errorf("%d messages stored, want 200", a+b)
 		}
 		if err := d.Publish(t.Context(), numbered("work.done", 1)); !errors.Is(err, sqs.ErrStopped) {
 			t.Errorf("Publish after Stop: %v, want ErrStopped", err)
@@ -182,13 +182,13 @@ func TestAHungRequestIsGivenUp(t *testing.T) {
 	})
 }
 
-// Callers wait once 64 MiB are on their way, and go on as answers come in.
+// Callers wait once the buffer is full, and go on as answers come in.
 func TestABufferThatIsFullBlocksCallers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, sqs.Config{})
-		d.faults(slow(time.Minute))
-		const size, n = 1 << 19, 150
+		d := newDesk(t, sqs.Config{PublishBuffer: 4 << 20})
+		d.faults(slow(10 * time.Second))
+		const size, n = 1 << 16, 150
 		var mu sync.Mutex
 		admitted := 0
 		var group sync.WaitGroup
@@ -204,15 +204,15 @@ func TestABufferThatIsFullBlocksCallers(t *testing.T) {
 		}
 		synctest.Wait()
 		mu.Lock()
-		if bytes := admitted * size; bytes > 64<<20 || bytes < 60<<20 {
-			t.Errorf("%d events of %d KiB are on their way, want just below 64 MiB", admitted, size>>10)
+		if bytes := admitted * size; bytes > 4<<20 || bytes < 7<<19 {
+			t.Errorf("%d events of %d KiB are on their way, want just below 4 MiB", admitted, size>>10)
 		}
 		mu.Unlock()
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		failure, ok := errors.AsType[*sqs.PublishError](d.Publish(ctx, bulky(size)))
-		if !ok || failure.Uncertain || !strings.Contains(failure.Error(), "64 MiB") {
+		if !ok || failure.Uncertain || !strings.Contains(failure.Error(), "4 MiB") {
 			t.Errorf("%v: want the full buffer as the reason", failure)
 		}
 
@@ -229,12 +229,12 @@ func TestABufferThatIsFullBlocksCallers(t *testing.T) {
 func TestStopFreesCallersThatWaitForRoom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t, sqs.Config{ShutdownTimeout: time.Second})
+		d := newDesk(t, sqs.Config{ShutdownTimeout: time.Second, PublishBuffer: 2 << 20})
 		d.faults(slow(time.Hour))
 		var group sync.WaitGroup
-		for range 100 {
+		for range 50 {
 			group.Go(func() {
-				if err := d.Publish(t.Context(), bulky(1_000_000)); !errors.Is(err, sqs.ErrStopped) {
+				if err := d.Publish(t.Context(), bulky(100_000)); !errors.Is(err, sqs.ErrStopped) {
 					t.Errorf("%v, want ErrStopped", err)
 				}
 			})
@@ -274,7 +274,7 @@ func TestCallersStopAndFaultsAtOnce(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(200 * time.Millisecond)          // virtual
+		<-time.After(200 * time.Millisecond)        // virtual
 		if err := d.Stop(t.Context()); err != nil { // what it left is in the callers' errors
 			t.Log(err)
 		}
@@ -346,14 +346,14 @@ func TestConfigNamesEveryBadRoute(t *testing.T) {
 			{Pattern: "e", Queue: "x.fifo", PackGroups: true},
 			{Pattern: "f", Queue: "x.fifo"},
 		},
-		Payload: sqs.Payload{CompressAbove: -1, OffloadAbove: 2 << 20},
+		PublishBuffer: 1 << 20, Payload: sqs.Payload{CompressAbove: -1, OffloadAbove: 2 << 20},
 	}, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
 		"Publish[0].Pattern", "Publish[1].Queue", "Publish[2].Queue", "Publish[3].Topic", "Publish[6].PackGroups",
-		"Payload.CompressAbove", "Payload.OffloadAbove", "Publish[0]: nothing here sends to a queue",
+		"PublishBuffer", "Payload.CompressAbove", "Payload.OffloadAbove", "Publish[0]: nothing here sends to a queue",
 		"Publish[3]: nothing here sends to a topic", "Publish[4]: nothing here sends to a bus",
 	} {
 		if !strings.Contains(err.Error(), want) {
