@@ -32,6 +32,7 @@ type Consumer struct {
 	bus     *events.Bus
 	decoder *events.Decoder
 	store   ObjectStore
+	codec   *codec
 	log     *zap.Logger
 	tel     *telemetry
 	leases  *leases
@@ -89,7 +90,7 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, log: o.log, tel: tel, leases: newLeases()}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, tel: tel, leases: newLeases()}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
 	}
