@@ -30,11 +30,12 @@ func newShelf() *shelf { return &shelf{objects: map[string]string{}} }
 
 func (s *shelf) Bucket() string { return "shelf" }
 
-func (s *shelf) Put(_ context.Context, key string, body []byte) error {
+func (s *shelf) Put(_ context.Context, body []byte) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	key := fmt.Sprint("object-", len(s.objects))
 	s.objects[key] = string(body)
-	return s.failing
+	return key, s.failing
 }
 
 func (s *shelf) Get(_ context.Context, key string) ([]byte, error) {
