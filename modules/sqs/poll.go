@@ -57,8 +57,16 @@ func (q *intake) poll(ctx context.Context, n int) {
 	q.mu.Lock()
 	q.polls--
 	q.asked -= n
-	q.notify()
+	q.wakeReceive()
 	q.mu.Unlock()
+}
+
+// systemAttributes are those that are read here; each one that is asked for costs its decoding.
+var systemAttributes = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount,
+	types.MessageSystemAttributeNameSentTimestamp,
+	types.MessageSystemAttributeNameMessageGroupId,
+	types.MessageSystemAttributeNameAWSTraceHeader,
 }
 
 // receive makes the call. A panic, of a hook in the SDK client for instance, is an error of this one
@@ -76,7 +84,7 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 		MaxNumberOfMessages:         int32(n),                            //nolint:gosec // 1 to 10
 		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second), //nolint:gosec // at most 20
 		MessageAttributeNames:       []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		MessageSystemAttributeNames: systemAttributes,
 	}
 	if q.cfg.Visibility > 0 {
 		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
