@@ -49,7 +49,6 @@ const slabSize = 16
 
 // admit puts t in the queue. If it cannot, t is done with the error returned. It needs mu and unlocks it.
 func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
-	t.node.value = t
 	t.since = p.clock.about()
 	p.books.submitted++
 	p.books.waiting++
@@ -61,7 +60,7 @@ func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
 		return ErrStopped
 	case p.blocked.n == 0 && p.hasRoom():
 		t.state = stateQueued
-		p.queued.push(&t.node)
+		p.queued.push(t)
 		p.settle()
 		p.mu.Unlock()
 		return nil
@@ -123,7 +122,7 @@ func (p *Pool) unblock() {
 	for p.blocked.n > 0 && p.hasRoom() {
 		w := p.blocked.pop()
 		w.task.state = stateQueued
-		p.queued.push(&w.task.node)
+		p.queued.push(w.task)
 		w.wake(nil)
 	}
 }

@@ -20,41 +20,33 @@ type books struct {
 	inline        int // running tasks that their joiner runs
 }
 
-// begin moves t from waiting to running. The caller has taken it out of its queue.
-func (p *Pool) begin(t *task, now time.Duration, timed bool) {
+// begin moves t from waiting to running on e. The caller has taken it out of its queue.
+func (p *Pool) begin(e *exec, t *task, now time.Duration, timed bool) {
 	if timed {
 		p.books.waits.add(now - t.since)
 	}
-	t.state, t.since, t.timed, t.stuck = stateRunning, now, timed, false
-	p.running.push(&t.node)
+	t.state, t.exec, t.inline = stateTaken, e, e.inline
+	e.task, e.group, e.since, e.timed, e.stuck = t, nil, now, timed, false
 	p.books.waiting--
 	p.books.running++
-	if t.inline {
-		p.books.inline++
-	}
 }
 
-// beginInline begins t on the goroutine of whoever waits for it, which may be host's.
-func (p *Pool) beginInline(t, host *task, now time.Duration) {
-	t.host, t.inline = host, true
-	p.begin(t, now, true)
-}
-
-// finish records the outcome of t. If Stop has given t up, that outcome stands.
-func (p *Pool) finish(t *task, err error, now time.Duration) {
-	p.running.remove(&t.node)
-	if t.timed {
-		p.books.runs.add(now - t.since)
+// finish records the outcome of what e has run. If Stop has given it up, that outcome stands.
+func (p *Pool) finish(e *exec, err error, now time.Duration) {
+	t := e.task
+	if e.timed {
+		p.books.runs.add(now - e.since)
 	}
-	if t.inline {
-		p.books.inline--
-	}
-	if t.panicked {
-		t.panicked = false
+	if e.panicked {
+		e.panicked = false
 		p.books.panics++
 	}
-	t.state = stateDone
-	if t.givenUp {
+	t.exec, e.task = nil, nil
+	e.turn++
+	e.lenders = 0
+	if e.givenUp {
+		e.givenUp = false
+		p.checkOver()
 		return
 	}
 	p.books.running--
@@ -63,15 +55,15 @@ func (p *Pool) finish(t *task, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
+	if e.group != nil {
+		e.group.resolve(e.index, err)
+	}
 	p.resolve(t, err)
 }
 
-// resolve tells whoever waits for t.
+// resolve tells whoever awaits t.
 func (p *Pool) resolve(t *task, err error) {
-	switch {
-	case t.group != nil:
-		t.group.resolve(int(t.index), err)
-	case t.future != nil:
+	if t.future != nil {
 		t.future.resolve(err)
 	}
 	p.checkOver()
@@ -79,7 +71,7 @@ func (p *Pool) resolve(t *task, err error) {
 
 // reject needs t in no queue.
 func (p *Pool) reject(t *task, err error) {
-	t.state = stateDone
+	t.state = stateTaken
 	p.books.rejected++
 	p.books.waiting--
 	p.resolve(t, err)
@@ -87,7 +79,7 @@ func (p *Pool) reject(t *task, err error) {
 
 // abandonWaiting gives up a queued task.
 func (p *Pool) abandonWaiting(t *task, now time.Duration) {
-	t.state = stateDone
+	t.state = stateTaken
 	p.books.waiting--
 	p.books.abandoned++
 	p.left = append(p.left, AbandonedTask{Name: t.name(), Age: now - t.since})
@@ -96,23 +88,28 @@ func (p *Pool) abandonWaiting(t *task, now time.Duration) {
 
 // abandonGroup gives up the functions of g that nobody has claimed.
 func (p *Pool) abandonGroup(g *group, now time.Duration) {
-	for i := g.next; i < g.n; i++ {
+	for ; g.next < g.n; g.next++ {
 		p.joinable--
 		p.books.waiting--
 		p.books.abandoned++
-		p.left = append(p.left, AbandonedTask{Name: g.name(i), Age: now - g.since})
-		g.resolve(i, ErrStopped)
+		p.left = append(p.left, AbandonedTask{Name: g.name(g.next), Age: now - g.since})
+		g.resolve(g.next, ErrStopped)
 	}
-	g.next = g.n
 }
 
-// abandonRunning gives up a task whose goroutine cannot be stopped.
-func (p *Pool) abandonRunning(t *task, now time.Duration) AbandonedTask {
-	t.givenUp = true
+// abandonRunning gives up what e runs: a goroutine cannot be stopped.
+func (p *Pool) abandonRunning(e *exec, now time.Duration) AbandonedTask {
+	e.givenUp = true
 	p.books.running--
 	p.books.abandoned++
-	p.resolve(t, ErrStopped)
-	return AbandonedTask{Name: t.name(), Running: true, Age: now - t.since}
+	if e.group != nil {
+		e.group.resolve(e.index, ErrStopped)
+	}
+	if e.task.future != nil {
+		e.task.future.givenUp = true
+	}
+	p.resolve(e.task, ErrStopped)
+	return AbandonedTask{Name: e.name(), Running: true, Age: now - e.since}
 }
 
 // checkOver tells Stop when there is nothing more to wait for.

@@ -165,15 +165,11 @@ func (p *Pool) findStuck(now time.Duration) []stuckTask {
 		return nil
 	}
 	var found []stuckTask
-	for t := range p.running.all {
-		age := now - t.since
-		if age < p.cfg.StuckAfter {
-			break // the others started later
-		}
-		if !t.stuck {
-			t.stuck = true
+	for e := range p.execs.all {
+		if age := now - e.since; e.task != nil && !e.stuck && age >= p.cfg.StuckAfter {
+			e.stuck = true
 			p.books.stuck++
-			found = append(found, stuckTask{t.name(), age})
+			found = append(found, stuckTask{e.name(), age})
 		}
 	}
 	return found

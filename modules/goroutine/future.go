@@ -22,6 +22,7 @@ type future struct {
 
 	// Guarded by Pool.mu.
 	resolved bool
+	givenUp  bool // by Stop, while it ran
 	err      error
 	done     chan struct{} // made when somebody waits
 	watchers []chan<- struct{}
@@ -92,7 +93,7 @@ func (f *Future[T]) Poll() (T, error, bool) { //nolint:revive // the flag of a c
 
 // result needs a resolved future. A task that Stop gave up may still write value: it is not read then.
 func (f *Future[T]) result() (T, error) {
-	if f.task.givenUp {
+	if f.future.givenUp {
 		var zero T
 		return zero, f.future.err
 	}
@@ -151,11 +152,13 @@ func (t *task) await(ctx context.Context) (error, bool) { //nolint:revive // the
 		return nil, true
 	}
 	if t.state == stateQueued && helpful {
-		p.queued.remove(&t.node)
-		p.beginInline(t, host, p.clock.now())
+		e := &exec{host: host, inline: true}
+		p.queued.remove(t)
+		p.enlist(e)
+		p.begin(e, t, p.clock.now(), true)
 		p.settle() // there is room in the queue
 		p.mu.Unlock()
-		t.runInline()
+		p.runInline(e)
 		return nil, true
 	}
 	done := f.doneChan()
@@ -172,14 +175,15 @@ func (t *task) await(ctx context.Context) (error, bool) { //nolint:revive // the
 }
 
 // runInline runs a begun task on the goroutine of the one that awaits it.
-func (t *task) runInline() {
+func (p *Pool) runInline(e *exec) {
 	err := ErrGoexit
 	defer func() {
-		t.end(err)
-		now := t.pool.clock.now()
-		t.pool.mu.Lock()
-		defer t.pool.mu.Unlock()
-		t.pool.finish(t, err, now)
+		e.end(err)
+		now := p.clock.now()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.finish(e, err, now)
+		p.execs.remove(&e.node)
 	}()
-	err = t.call()
+	err = e.call()
 }

@@ -16,7 +16,8 @@ type group struct {
 
 	pool   *Pool
 	cancel context.CancelCauseFunc // may be nil; see Pool.scope
-	lane   task                    // what the submitter runs
+	lane   exec                    // the submitter
+	task   task                    // and what its functions get
 
 	// Guarded by Pool.mu.
 	node    node[group]
@@ -29,14 +30,12 @@ type group struct {
 
 // join runs the group and returns its errors in order.
 func (g *group) join(ctx context.Context, p *Pool) []error {
-	g.pool = p
-	g.pending = g.n
+	g.pool, g.pending = p, g.n
 	g.errs = make([]error, g.n)
 	g.node.value = g
-	t := &g.lane
-	t.pool, t.group, t.host, t.inline = p, g, p.current(ctx), true
-	t.node.value = t
-	t.ctx, t.pooled, g.cancel = p.scope(ctx)
+	g.lane.host, g.lane.inline = p.current(ctx), true
+	g.task.pool = p
+	g.task.ctx, g.task.pooled, g.cancel = p.scope(ctx)
 	if g.cancel != nil {
 		defer g.cancel(nil)
 	}
@@ -79,17 +78,19 @@ func (g *group) submit() bool {
 	p.books.waiting += g.n
 	p.joinable += g.n
 	p.joined.push(&g.node)
-	g.claim(&g.lane)
-	p.begin(&g.lane, g.since, true)
+	p.enlist(&g.lane)
+	g.claim(&g.lane, &g.task, g.since, true)
 	if g.n > 1 {
 		p.settle()
 	}
 	return true
 }
 
-// claim gives lane the next function. It needs mu and a function that is left.
-func (g *group) claim(lane *task) {
-	lane.index, lane.since = int32(g.next), g.since
+// claim gives e the next function, to be run with the context t. It needs mu and a function that is left.
+func (g *group) claim(e *exec, t *task, now time.Duration, timed bool) {
+	t.since = g.since
+	g.pool.begin(e, t, now, timed)
+	e.group, e.index = g, g.next
 	g.next++
 	g.pool.joinable--
 	if g.next == g.n {
@@ -97,15 +98,13 @@ func (g *group) claim(lane *task) {
 	}
 }
 
-// claimFor gives a worker the next function, in its own lane; prev is what it ran last. It needs mu.
-func (g *group) claimFor(prev *task) *task {
+// claimFor gives a worker the next function; prev is the task that it ran last. It needs mu.
+func (g *group) claimFor(e *exec, prev *task, now time.Duration, timed bool) {
 	t := prev
-	if t == nil || t.group != g || t.inline {
-		t = &task{pool: g.pool, ctx: g.lane.ctx, group: g, pooled: g.lane.pooled}
-		t.node.value = t
+	if t == nil || e.group != g {
+		t = &task{pool: g.pool, ctx: g.task.ctx, pooled: g.task.pooled}
 	}
-	g.claim(t)
-	return t
+	g.claim(e, t, now, timed)
 }
 
 func (g *group) call(ctx context.Context, i int) error {
@@ -123,7 +122,7 @@ func (g *group) name(i int) string {
 	if g.each == nil {
 		pc = pcOf(g.fns[i])
 	}
-	return nameOf(g.lane.ctx, pc)
+	return nameOf(g.task.ctx, pc)
 }
 
 // help runs the lane's function and then whatever no worker has claimed, and waits for the rest. If a
@@ -156,11 +155,11 @@ func (g *group) advance(err error) bool {
 	p.mu.Lock()
 	p.finish(&g.lane, err, now)
 	if g.next < g.n {
-		g.claim(&g.lane)
-		p.begin(&g.lane, now, true)
+		g.claim(&g.lane, &g.task, now, true)
 		p.mu.Unlock()
 		return true
 	}
+	p.execs.remove(&g.lane.node)
 	if g.pending == 0 {
 		p.mu.Unlock()
 		return false

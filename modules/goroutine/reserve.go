@@ -90,7 +90,6 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	p := r.pool
 	now := p.clock.now()
 	t := &task{pool: p, ctx: ctx, fn: fn, pooled: true, orphan: true, since: now}
-	t.node.value = t
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
@@ -106,10 +105,8 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	p.control.rouse()
 	r.held--
 	p.held--
-	t.slot = slotBusy
 	p.busy++
-	p.begin(t, now, true)
-	p.assign(t)
+	p.assign(t, now)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
@@ -14,78 +13,26 @@ const (
 	stateNew     taskState = iota
 	stateBlocked           // its submitter waits for room
 	stateQueued            // waits for a worker
-	stateRunning
-	stateDone
+	stateTaken             // runs or is over
 )
 
-// slotState says what a running task does with its slot. One that runs on the goroutine of another
-// task, or outside the pool, has none.
-type slotState uint8
-
-const (
-	slotNone slotState = iota
-	slotBusy           // the slot counts in Pool.busy
-	slotLent           // its goroutine waits inside the pool; the slot counts in Pool.lent
-)
-
-// task is one function in the pool's hands and, at the same time, the context that the function gets:
-// one allocation for both. For the functions of a group it is a lane, which runs several of them one
-// after the other. Pool.mu guards the fields below it.
+// task is a function in the pool's hands and, at the same time, the context that the function gets: one
+// allocation for both. The functions of a group that run on one goroutine, one after the other, share
+// one task. It is never reused: a function may keep its context.
 type task struct {
-	pool *Pool
-	ctx  context.Context // the caller's, or one merged by Pool.scope
-	fn   func(context.Context) error
+	pool   *Pool
+	ctx    context.Context // the caller's, or one merged by Pool.scope
+	fn     func(context.Context) error
+	future *future // set if somebody may await it
 
-	group  *group  // set for a lane; fn is unused then
-	future *future // set for a task that somebody may await
+	// Guarded by Pool.mu.
+	exec  *exec         // who runs it now, if anybody
+	since time.Duration // when it was submitted
+	state taskState
 
-	pooled   bool // takes values from ctx, but cancellation from the pool alone
-	orphan   bool // nobody reads its error, so the pool logs it
-	inline   bool // runs on the goroutine of whoever waits for it
-	panicked bool // written by the goroutine that runs it
-
-	// mu:
-	state   taskState
-	slot    slotState
-	timed   bool  // its start is exact: see clock
-	givenUp bool  // counted and resolved by Stop while it ran
-	index   int32 // which function of the group
-	lenders int16 // goroutines that wait with its slot lent
-	stuck   bool
-	node    node[task]
-	host    *task         // the task on whose goroutine it runs inline; may be nil
-	since   time.Duration // submitted while it waits, started while it runs
-}
-
-// call runs the function. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
-// not return then and the caller's deferred function does the books.
-func (t *task) call() (err error) {
-	if !t.pooled && t.ctx.Err() != nil {
-		return context.Cause(t.ctx)
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			t.panicked = true
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	if g := t.group; g != nil {
-		return g.call(t, int(t.index))
-	}
-	return t.fn(t)
-}
-
-// end follows call, before the books do.
-func (t *task) end(err error) {
-	if m := &t.pool.telemetry; m.duration != nil && t.timed && m.duration.Enabled(t) {
-		m.record(t, err, t.pool.clock.now()-t.since)
-	}
-	if t.future != nil && t.future.cancel != nil {
-		t.future.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
-	}
+	inline bool // runs on the goroutine of whoever waits for it; set before it runs
+	pooled bool // takes values from ctx, but cancellation from the pool alone
+	orphan bool // nobody reads its error, so the pool logs it
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -147,20 +94,9 @@ func (p *Pool) current(ctx context.Context) *task {
 	return t
 }
 
-// holder is the task whose slot pays for t; nil if none does.
-func (t *task) holder() *task {
-	for t != nil && t.slot == slotNone {
-		t = t.host
-	}
-	return t
-}
-
 func (t *task) name() string {
 	pc := pcOf(t.fn)
-	switch {
-	case t.group != nil:
-		return t.group.name(int(t.index))
-	case t.future != nil:
+	if t.future != nil {
 		pc = t.future.pc
 	}
 	return nameOf(t.ctx, pc)
