@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"log"
-	"maps"
 	"net"
 	"net/http"
 	"reflect"
@@ -30,28 +29,31 @@ type reply struct {
 	reset      bool // break the connection instead of answering
 }
 
-func (a *reply) header() http.Header {
-	h := http.Header{
-		"Content-Type":     {a.mediaType},
-		"Content-Length":   {strconv.Itoa(len(a.body))},
-		"X-Amzn-Requestid": {a.requestID},
-	}
+// fill writes the answer's headers.
+func (a *reply) fill(h http.Header) {
+	h["Content-Type"] = []string{a.mediaType}
+	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	h["X-Amzn-Requestid"] = []string{a.requestID}
 	if a.queryError != "" {
 		h["X-Amzn-Query-Error"] = []string{a.queryError}
 	}
-	return h
 }
 
 // ServeHTTP answers one request of either protocol.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := s.answer(r)
+	out, _ := bodies.Get().(*[]byte)
+	answer := s.answer(r, (*out)[:0])
 	if answer.reset {
 		reset(w)
 		return
 	}
-	maps.Copy(w.Header(), answer.header())
+	answer.fill(w.Header())
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body) // the client is gone: its loss
+	if cap(answer.body) <= maxPooled {
+		*out = answer.body
+		bodies.Put(out)
+	}
 }
 
 // reset breaks the connection so that the client sees a reset, not an orderly end.
@@ -66,13 +68,18 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// Requests are read into buffers, answers written into bodies. Both are used again: at full speed they would be most of the
+// garbage.
+var (
+	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	bodies  = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+)
 
 // maxPooled keeps the pool from hoarding the buffers of large requests.
 const maxPooled = 64 << 10
 
-// answer reads, performs and answers one request.
-func (s *Server) answer(r *http.Request) reply {
+// answer reads and performs one request and appends the answer's body to b.
+func (s *Server) answer(r *http.Request, b []byte) reply {
 	buf, _ := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buf.Cap() <= maxPooled {
@@ -90,10 +97,10 @@ func (s *Server) answer(r *http.Request) reply {
 		e := asAPIError(err)
 		return reply{
 			status: e.status, mediaType: p.contentType(), requestID: id,
-			queryError: e.query + ";" + e.fault(), body: p.failure(e, id),
+			queryError: e.query + ";" + e.fault(), body: p.failure(b, e, id),
 		}
 	}
-	return reply{status: http.StatusOK, mediaType: p.contentType(), requestID: id, body: p.success(name, out, id)}
+	return reply{status: http.StatusOK, mediaType: p.contentType(), requestID: id, body: p.success(b, name, out, id)}
 }
 
 // perform decodes the request and runs its action, with the faults that are due.
