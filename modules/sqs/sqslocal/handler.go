@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log"
-	"net"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
 	"sync"
 )
-
-// discardLog keeps net/http's complaints about broken connections out of the user's output.
-var discardLog = log.New(io.Discard, "", 0)
 
 // maxRequest bounds a request. A batch of 1 MiB may take six times that as escaped JSON, plus handles and names.
 const maxRequest = 8 << 20
@@ -26,7 +21,8 @@ type reply struct {
 	requestID  string
 	queryError string
 	body       []byte
-	reset      bool // break the connection instead of answering
+	recycle    *[]byte // where body goes when it is written
+	reset      bool    // break the connection instead of answering
 }
 
 // fill writes the answer's headers.
@@ -37,35 +33,6 @@ func (a *reply) fill(h http.Header) {
 	if a.queryError != "" {
 		h["X-Amzn-Query-Error"] = []string{a.queryError}
 	}
-}
-
-// ServeHTTP answers one request of either protocol.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	out, _ := bodies.Get().(*[]byte)
-	answer := s.answer(r, (*out)[:0])
-	if answer.reset {
-		reset(w)
-		return
-	}
-	answer.fill(w.Header())
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body) // the client is gone: its loss
-	if cap(answer.body) <= maxPooled {
-		*out = answer.body
-		bodies.Put(out)
-	}
-}
-
-// reset breaks the connection so that the client sees a reset, not an orderly end.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
 }
 
 // Requests are read into buffers, answers written into bodies. Both are used again: at full speed they would be most of the
@@ -79,7 +46,7 @@ var (
 const maxPooled = 64 << 10
 
 // answer reads and performs one request and appends the answer's body to b.
-func (s *Server) answer(r *http.Request, b []byte) reply {
+func (s *Server) answer(ctx context.Context, r *http.Request, b []byte) reply {
 	buf, _ := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buf.Cap() <= maxPooled {
@@ -89,8 +56,8 @@ func (s *Server) answer(r *http.Request, b []byte) reply {
 	}()
 	p := protocolOf(r)
 	id := s.newRequestID()
-	name, out, err := s.perform(r, p, buf)
-	if broken(err) || r.Context().Err() != nil {
+	name, out, err := s.perform(ctx, r, p, buf)
+	if broken(err) || ctx.Err() != nil {
 		return reply{reset: true}
 	}
 	if err != nil {
@@ -104,7 +71,7 @@ func (s *Server) answer(r *http.Request, b []byte) reply {
 }
 
 // perform decodes the request and runs its action, with the faults that are due.
-func (s *Server) perform(r *http.Request, p protocol, buf *bytes.Buffer) (string, reflect.Value, error) {
+func (s *Server) perform(ctx context.Context, r *http.Request, p protocol, buf *bytes.Buffer) (string, reflect.Value, error) {
 	if _, err := buf.ReadFrom(io.LimitReader(r.Body, maxRequest+1)); err != nil {
 		return "", reflect.Value{}, errSerialization("reading the request: " + err.Error())
 	}
@@ -125,7 +92,7 @@ func (s *Server) perform(r *http.Request, p protocol, buf *bytes.Buffer) (string
 	}
 	s.calls[name].Add(1)
 	c := &call{server: s, base: s.base(r), sender: sender(r, s.cfg.Account)}
-	out, err := s.run(r.Context(), c, act, in)
+	out, err := s.run(ctx, c, act, in)
 	return name, out, err
 }
 

@@ -34,7 +34,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if inner.Body == nil {
 		inner.Body = http.NoBody
 	}
-	answer := t.server.answer(inner, nil)
+	answer := t.server.answer(r.Context(), inner, nil)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (s *Server) Client(options ...func(*awssqs.Options)) *awssqs.Client {
 		}),
 		Retryer: aws.NopRetryer{},
 	}
-	if s.listener == nil {
+	if s.http == nil {
 		o.HTTPClient = &http.Client{Transport: s.Transport()}
 	}
 	return awssqs.New(o, options...)
