@@ -33,12 +33,15 @@ func TestMessagesTravelThroughTheSDK(t *testing.T) {
 		case <-time.After(300 * time.Millisecond):
 		case <-ctx.Done():
 		}
-		_, err := c.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: q.QueueUrl, Entries: []types.SendMessageBatchRequestEntry{
+		out, err := c.SendMessageBatch(ctx, &awssqs.SendMessageBatchInput{QueueUrl: q.QueueUrl, Entries: []types.SendMessageBatchRequestEntry{
 			{Id: aws.String("1"), MessageBody: aws.String("héllo <&> \n 😀"), MessageAttributes: map[string]types.MessageAttributeValue{"a": {DataType: aws.String("String"), StringValue: aws.String("x")}, "b": {DataType: aws.String("Binary"), BinaryValue: []byte{1, 2}}}},
 			{Id: aws.String("2"), MessageBody: aws.String("two")},
 		}})
 		if err != nil {
 			t.Error(err)
+		}
+		for _, f := range out.Failed {
+			t.Error(*f.Code, *f.Message)
 		}
 	}()
 	r, err := c.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: q.QueueUrl, WaitTimeSeconds: 5, MaxNumberOfMessages: 1, MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}})
