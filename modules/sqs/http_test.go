@@ -42,7 +42,7 @@ func endpoint(t *testing.T) *awssqs.Client {
 func newQueue(t *testing.T, client *awssqs.Client, suffix string) (name, url, dead string) {
 	t.Helper()
 	name = fmt.Sprintf("test-%d%s", time.Now().UnixNano(), suffix)
-	make := func(name string, attributes map[string]string) string {
+	create := func(name string, attributes map[string]string) string {
 		if suffix != "" {
 			attributes["FifoQueue"] = "true"
 		}
@@ -50,12 +50,12 @@ func newQueue(t *testing.T, client *awssqs.Client, suffix string) (name, url, de
 		must(t, err)
 		return aws.ToString(out.QueueUrl)
 	}
-	dead = make(deadOf(name), map[string]string{})
+	dead = create(deadOf(name), map[string]string{})
 	arn, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
 		QueueUrl: aws.String(dead), AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
 	})
 	must(t, err)
-	url = make(name, map[string]string{
+	url = create(name, map[string]string{
 		"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":5}`, arn.Attributes["QueueArn"]),
 	})
 	return name, url, dead
