@@ -24,15 +24,15 @@ type bench struct {
 	client *awssqs.Client
 }
 
-// virtual returns a server without sockets, for use inside a synctest bubble.
-func virtual(t testing.TB, cfg sqslocal.Config) *bench {
+// inProcess returns a server without sockets, for use inside a synctest bubble.
+func inProcess(t testing.TB, cfg sqslocal.Config) *bench {
 	t.Helper()
 	srv, err := sqslocal.New(cfg)
 	return ready(t, srv, err)
 }
 
-// real returns a server on a port of its own.
-func real(t testing.TB, cfg sqslocal.Config) *bench { //nolint:predeclared // the word for it
+// overHTTP returns a server on a port of its own.
+func overHTTP(t testing.TB, cfg sqslocal.Config) *bench {
 	t.Helper()
 	srv, err := sqslocal.Start(cfg)
 	return ready(t, srv, err)

@@ -19,7 +19,7 @@ func sleep(d time.Duration) { <-time.After(d) }
 
 func TestVisibilityLastsToTheSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", map[string]string{"VisibilityTimeout": "43200"})
 		b.send(url, "x")
 		b.one(url, 0)
@@ -34,7 +34,7 @@ func TestVisibilityLastsToTheSecond(t *testing.T) {
 
 func TestVisibilityEndsTwelveHoursAfterTheReceive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		b.send(url, "x")
 		m := b.one(url, 0)
@@ -52,7 +52,7 @@ func TestVisibilityEndsTwelveHoursAfterTheReceive(t *testing.T) {
 
 func TestRetentionTakesMessagesInEveryState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", map[string]string{"MessageRetentionPeriod": "1209600", "VisibilityTimeout": "43200"})
 		b.send(url, "in flight")
 		b.send(url, "visible")
@@ -74,7 +74,7 @@ func TestRetentionTakesMessagesInEveryState(t *testing.T) {
 
 func TestShorterRetentionExpiresWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		b.send(url, "old")
 		sleep(2 * time.Minute)
@@ -89,7 +89,7 @@ func TestShorterRetentionExpiresWhatWaits(t *testing.T) {
 
 func TestDelaysEndToTheSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", map[string]string{"DelaySeconds": "900"})
 		b.send(url, "queue's")
 		b.send(url, "own", func(in *awssqs.SendMessageInput) { in.DelaySeconds = 60 })
@@ -112,7 +112,7 @@ func TestDelaysEndToTheSecond(t *testing.T) {
 
 func TestFIFODelayChangesApplyToWaitingMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q.fifo", map[string]string{"DelaySeconds": "600", "ContentBasedDeduplication": "true"})
 		b.send(url, "1", group("g"))
 		b.send(url, "2", group("g"))
@@ -126,7 +126,7 @@ func TestFIFODelayChangesApplyToWaitingMessages(t *testing.T) {
 
 func TestDeduplicationLastsFiveMinutesFromTheFirstSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
 		first := b.send(url, "x", group("g"))
 		b.must(b.remove(url, b.one(url, 0)))
@@ -146,7 +146,7 @@ func TestDeduplicationLastsFiveMinutesFromTheFirstSend(t *testing.T) {
 
 func TestAnAttemptRepeatsAndRenewsItsMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true", "VisibilityTimeout": "60"})
 		b.send(url, "1", group("g"))
 		b.send(url, "2", group("g"))
@@ -182,7 +182,7 @@ func TestAnAttemptRepeatsAndRenewsItsMessages(t *testing.T) {
 
 func TestDeadLettersKeepTheirAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		b.queue("dead", map[string]string{"MessageRetentionPeriod": "3600"})
 		url := b.queue("q", map[string]string{"VisibilityTimeout": "1800", "RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":1}`})
 		id := b.send(url, "x")
@@ -208,7 +208,7 @@ func TestDeadLettersKeepTheirAge(t *testing.T) {
 
 func TestCooldowns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		purge := func() error {
 			_, err := b.client.PurgeQueue(t.Context(), &awssqs.PurgeQueueInput{QueueUrl: &url})
@@ -234,7 +234,7 @@ func TestCooldowns(t *testing.T) {
 
 func TestMoveTasksKeepTheirRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		dead := b.queue("dead", nil)
 		b.queue("q", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":1}`})
 		b.queue("other", nil)
@@ -257,7 +257,7 @@ func TestMoveTasksKeepTheirRate(t *testing.T) {
 
 func TestMessagesSentToADeadLetterQueueHaveNoWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		dead := b.queue("dead", nil)
 		b.queue("q", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead","maxReceiveCount":1}`})
 		b.send(dead, "x")
@@ -284,7 +284,7 @@ func TestALongPollWakesAtTheVeryMoment(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := virtual(t, sqslocal.Config{})
+				b := inProcess(t, sqslocal.Config{})
 				url := b.queue("q", nil)
 				b.send(url, "old")
 				m := b.one(url, 0)
@@ -308,7 +308,7 @@ func TestALongPollWakesAtTheVeryMoment(t *testing.T) {
 
 func TestALongPollEndsEmptyAfterItsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		start := time.Now()
 		b.none(url, 20)
@@ -320,7 +320,7 @@ func TestALongPollEndsEmptyAfterItsWait(t *testing.T) {
 
 func TestACancelledPollTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancelled, waiting := b.background(ctx, url, 20), b.background(t.Context(), url, 20)
@@ -344,7 +344,7 @@ func TestACancelledPollTakesNothing(t *testing.T) {
 
 func TestCloseEndsPollsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		b.send(url, "later", func(in *awssqs.SendMessageInput) { in.DelaySeconds = 900 }) // sets an alarm
 		answer := b.background(t.Context(), url, 20)
@@ -363,7 +363,7 @@ func TestCloseEndsPollsAtOnce(t *testing.T) {
 
 func TestAQuietTenantPassesABusyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{})
+		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
 		for range 50 {
 			b.send(url, "noise", group("busy"))
@@ -384,7 +384,7 @@ func TestAQuietTenantPassesABusyOne(t *testing.T) {
 
 func TestInFlightLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := virtual(t, sqslocal.Config{JournalSize: -1})
+		b := inProcess(t, sqslocal.Config{JournalSize: -1})
 		url := b.queue("q", map[string]string{"VisibilityTimeout": "3600"})
 		raw := b.raw(url)
 		raw.sendN(120_001, "x")
