@@ -19,6 +19,7 @@ const (
 	readTimeout    = 30 * time.Second // for a whole request, so that a slow client holds nothing for long
 	writeTimeout   = 30 * time.Second
 	idleTimeout    = 5 * time.Minute
+	lingerTimeout  = 500 * time.Millisecond
 	maxHeaderBytes = 64 << 10
 	maxDrain       = 64 << 20 // of a body that was refused for its size, so that the client gets to read why
 )
@@ -30,7 +31,7 @@ type connection struct {
 	budget budget
 	in     *bufio.Reader
 	out    []byte
-	busy   atomic.Bool // between a request's first byte and its answer's last
+	busy   atomic.Bool // between a request's headers and its answer's last byte
 }
 
 func newConnection(s *Server, nc net.Conn) *connection {
@@ -42,7 +43,8 @@ func newConnection(s *Server, nc net.Conn) *connection {
 // serve returns when the connection is at its end.
 func (c *connection) serve() {
 	defer c.net.Close() //nolint:errcheck // nothing left to lose
-	for c.exchange() {
+	// The order matters: after the closing signal, close ends the connections that are not busy, and those that were see it here.
+	for !c.server.closed() && c.exchange() {
 		c.busy.Store(false)
 	}
 }
@@ -51,10 +53,9 @@ func (c *connection) serve() {
 func (c *connection) exchange() bool {
 	c.budget.left = maxHeaderBytes
 	_ = c.net.SetReadDeadline(time.Now().Add(idleTimeout)) // fails on a closed connection only, as the read then does
-	if _, err := c.in.Peek(1); err != nil || c.server.closed() {
+	if _, err := c.in.Peek(1); err != nil {
 		return false
 	}
-	c.busy.Store(true)
 	_ = c.net.SetReadDeadline(time.Now().Add(readTimeout))
 	r, err := http.ReadRequest(c.in)
 	c.budget.left = math.MaxInt
@@ -62,6 +63,7 @@ func (c *connection) exchange() bool {
 		c.refuse(err)
 		return false
 	}
+	c.busy.Store(true)
 	if r.Header.Get("Expect") == "100-continue" {
 		if _, err := io.WriteString(c.net, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
 			return false
@@ -131,6 +133,17 @@ func (c *connection) refuse(err error) {
 	text := strconv.Itoa(status) + " " + http.StatusText(status)
 	_ = c.net.SetWriteDeadline(time.Now().Add(writeTimeout))
 	_, _ = io.WriteString(c.net, "HTTP/1.1 "+text+"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"+text)
+	c.linger()
+}
+
+// linger reads on for a moment after the last answer. Closing with bytes unread would reset the connection, and the client
+// would never read why.
+func (c *connection) linger() {
+	if tcp, ok := c.net.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(lingerTimeout))
+	_, _ = io.CopyN(io.Discard, c.net, maxDrain)
 }
 
 // reset breaks the connection so that the client sees a reset, not an orderly end.

@@ -65,7 +65,7 @@ func (l *listener) accept() {
 }
 
 // closeGrace is how long answers that are being written while the server closes may take.
-const closeGrace = 2 * time.Second
+const closeGrace = time.Second
 
 // close refuses new connections, ends idle ones, lets answers under way out and returns when no goroutine is left. The
 // server's closing channel is closed already.
