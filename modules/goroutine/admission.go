@@ -24,46 +24,45 @@ func (p *Pool) submit(ctx context.Context, fn func(context.Context) error, wait 
 	if fn == nil {
 		return errNilFunc
 	}
-	t := &task{pool: p, ctx: ctx, body: funcBody(fn), pooled: true, orphan: true}
-	return p.admit(ctx, t, wait)
+	return p.admit(ctx, entry{ctx: ctx, fn: fn, since: p.clock.about()}, wait)
 }
 
-// admit puts t in the queue. If it cannot, t is done with the error returned.
-func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
-	t.value = t
-	t.enqueued = p.now()
+// admit puts e in the queue. If it cannot, its future is resolved with the error returned.
+func (p *Pool) admit(ctx context.Context, e entry, wait bool) error {
 	p.mu.Lock()
 	p.books.submitted++
 	p.books.waiting++
+	p.control.rouse()
 	switch {
-	case p.phase >= phaseDraining && !p.accepts(ctx, t):
-		p.reject(t, ErrStopped)
+	case p.phase >= phaseDraining && !p.accepts(ctx, e):
+		p.reject(e, ErrStopped)
 		p.mu.Unlock()
 		return ErrStopped
 	case p.blocked.n == 0 && p.hasRoom():
-		t.state = stateQueued
-		p.queued.push(&t.node)
+		p.enqueue(e)
 		p.settle()
 		p.mu.Unlock()
 		return nil
 	case !wait:
-		p.reject(t, ErrSaturated)
+		p.reject(e, ErrSaturated)
 		p.mu.Unlock()
 		return ErrSaturated
 	}
-	return p.block(ctx, t)
+	return p.block(ctx, e)
 }
 
-// accepts says whether a pool that drains takes t all the same: what one of its own tasks waits for is
+// enqueue needs mu and room.
+func (p *Pool) enqueue(e entry) {
+	p.queued.push(e)
+	if e.future != nil {
+		e.future.queued = true
+	}
+}
+
+// accepts says whether a pool that drains takes e all the same: what one of its own tasks waits for is
 // part of what it drains.
-func (p *Pool) accepts(ctx context.Context, t *task) bool {
-	return p.phase == phaseDraining && !t.orphan && p.current(ctx) != nil
-}
-
-// current is the task of this pool that runs with ctx, or nil.
-func (p *Pool) current(ctx context.Context) *task {
-	t, _ := ctx.Value(poolKey{p}).(*task)
-	return t
+func (p *Pool) accepts(ctx context.Context, e entry) bool {
+	return p.phase == phaseDraining && e.future != nil && p.current(ctx) != nil
 }
 
 // hasRoom says whether a task may join the queue. Without a queue, one may for each free slot.
@@ -74,18 +73,10 @@ func (p *Pool) hasRoom() bool {
 	return p.queued.n < p.limit-p.busy-p.held
 }
 
-// reject needs mu.
-func (p *Pool) reject(t *task, err error) {
-	p.books.rejected++
-	p.books.waiting--
-	p.complete(t, err)
-}
-
 // block waits for room. It needs mu and unlocks it.
-func (p *Pool) block(ctx context.Context, t *task) error {
+func (p *Pool) block(ctx context.Context, e entry) error {
 	w := p.newWaiter()
-	w.task = t
-	t.state = stateBlocked
+	w.entry = e
 	p.blocked.push(&w.node)
 	lent := p.lend(p.current(ctx))
 	p.mu.Unlock()
@@ -100,7 +91,7 @@ func (p *Pool) block(ctx context.Context, t *task) error {
 	if !w.woken {
 		p.blocked.remove(&w.node)
 		err = context.Cause(ctx)
-		p.reject(t, err)
+		p.reject(e, err)
 	}
 	p.recycle(w)
 	p.mu.Unlock()
@@ -108,12 +99,15 @@ func (p *Pool) block(ctx context.Context, t *task) error {
 	return err
 }
 
-// unblock lets blocked submitters in while there is room. It needs mu.
+// unblock lets blocked submitters in while there is room. A fast pool waits until half of its queue is
+// empty, so that a submitter wakes for many tasks, not for each. It needs mu.
 func (p *Pool) unblock() {
+	if p.queued.n > p.cfg.QueueSize/2 && p.clock.fast.Load() {
+		return
+	}
 	for p.blocked.n > 0 && p.hasRoom() {
 		w := p.blocked.pop()
-		w.task.state = stateQueued
-		p.queued.push(&w.task.node)
+		p.enqueue(w.entry)
 		w.wake(nil)
 	}
 }

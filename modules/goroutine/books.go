@@ -20,33 +20,47 @@ type books struct {
 	inline        int // running tasks that their joiner runs
 }
 
-// begin moves t from waiting to running. The caller has taken it out of its queue.
-func (p *Pool) begin(t *task, now time.Duration) {
-	t.state, t.started = stateRunning, now
-	p.running.push(&t.node)
+// start begins a task that has left the queue on x.
+func (p *Pool) start(x *exec, e entry, now time.Duration, timed bool) {
+	pooled := e.future == nil || e.future.pooled
+	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
+		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
+		x.shared = shareable(e.ctx)
+	}
+	x.fn, x.future, x.group = e.fn, e.future, nil
+	if e.future != nil {
+		e.future.queued = false
+	}
+	p.begin(x, e.since, now, timed)
+}
+
+// begin moves what x is about to run from waiting to running.
+func (p *Pool) begin(x *exec, submitted, now time.Duration, timed bool) {
+	if timed {
+		p.books.waits.add(now - submitted)
+	}
+	x.task.exec = x
+	x.running, x.since, x.timed, x.stuck = true, now, timed, false
 	p.books.waiting--
 	p.books.running++
-	p.books.waits.add(now - t.enqueued)
 }
 
-// beginInline begins t on its joiner's goroutine, which may be host's.
-func (p *Pool) beginInline(t, host *task, now time.Duration) {
-	t.host, t.inline = host, true
-	p.books.inline++
-	p.begin(t, now)
-}
-
-// finish records the outcome of t. If Stop has given t up, that outcome stands.
-func (p *Pool) finish(t *task, err error, now time.Duration) {
-	p.running.remove(&t.node)
-	p.books.runs.add(now - t.started)
-	if t.inline {
-		p.books.inline--
+// finish records the outcome of what x has run. If Stop has given it up, that outcome stands.
+func (p *Pool) finish(x *exec, err error, now time.Duration) {
+	if x.timed {
+		p.books.runs.add(now - x.since)
 	}
-	if t.panicked {
+	if x.panicked {
+		x.panicked = false
 		p.books.panics++
 	}
-	if t.state == stateDone {
+	x.task.exec = nil
+	x.running = false
+	x.turn++
+	x.lenders = 0
+	if x.givenUp {
+		x.givenUp = false
+		p.checkOver()
 		return
 	}
 	p.books.running--
@@ -55,47 +69,73 @@ func (p *Pool) finish(t *task, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
-	p.complete(t, err)
+	x.resolve(err)
+	p.checkOver()
 }
 
-// abandon gives t up at the end of Stop's patience.
-func (p *Pool) abandon(t *task, now time.Duration) AbandonedTask {
-	left := AbandonedTask{Name: t.name(), Running: t.state == stateRunning, Age: now - t.enqueued}
-	if left.Running {
-		left.Age = now - t.started
-		t.givenUp = true
-		p.books.running--
-	} else {
-		p.books.waiting--
+// resolve tells whoever waits for what x runs.
+func (x *exec) resolve(err error) {
+	switch {
+	case x.group != nil:
+		x.group.resolve(x.index, err)
+	case x.future != nil:
+		x.future.resolve(err)
 	}
+}
+
+// reject needs e in no queue.
+func (p *Pool) reject(e entry, err error) {
+	p.books.rejected++
+	p.books.waiting--
+	if e.future != nil {
+		e.future.resolve(err)
+	}
+	p.checkOver()
+}
+
+// abandonWaiting gives up a task that has left the queue.
+func (p *Pool) abandonWaiting(e entry, now time.Duration) {
+	p.books.waiting--
 	p.books.abandoned++
-	p.complete(t, ErrStopped)
-	return left
-}
-
-// complete tells whoever waits for t.
-func (p *Pool) complete(t *task, err error) {
-	t.state, t.err = stateDone, err
-	if t.done != nil {
-		close(t.done)
-	}
-	if t.group != nil {
-		t.group.memberDone()
-	}
-	if p.phase >= phaseDraining {
-		p.checkDrained()
-		p.checkGone()
+	p.left = append(p.left, AbandonedTask{Name: e.name(), Age: now - e.since})
+	if e.future != nil {
+		e.future.queued = false
+		e.future.resolve(ErrStopped)
 	}
 }
 
-func (p *Pool) checkDrained() {
-	if p.phase == phaseDraining && p.books.waiting == 0 && p.books.running == 0 {
-		closeOnce(p.drained)
+// abandonGroup gives up the functions of g that nobody has claimed.
+func (p *Pool) abandonGroup(g *group, now time.Duration) {
+	for ; g.next < g.n; g.next++ {
+		p.joinable--
+		p.books.waiting--
+		p.books.abandoned++
+		p.left = append(p.left, AbandonedTask{Name: g.name(g.next), Age: now - g.since})
+		g.resolve(g.next, ErrStopped)
 	}
 }
 
-func (p *Pool) checkGone() {
-	if p.phase == phaseCancelled && p.workers == 0 && p.books.running == 0 {
+// abandonRunning gives up what x runs: a goroutine cannot be stopped.
+func (p *Pool) abandonRunning(x *exec, now time.Duration) AbandonedTask {
+	x.givenUp = true
+	p.books.running--
+	p.books.abandoned++
+	if x.future != nil {
+		x.future.givenUp = true
+	}
+	x.resolve(ErrStopped)
+	return AbandonedTask{Name: x.name(), Running: true, Age: now - x.since}
+}
+
+// checkOver tells Stop when there is nothing more to wait for.
+func (p *Pool) checkOver() {
+	switch {
+	case p.phase < phaseDraining:
+	case p.phase == phaseDraining:
+		if p.books.waiting == 0 && p.books.running == 0 {
+			closeOnce(p.drained)
+		}
+	case p.workers == 0 && p.books.running == 0:
 		closeOnce(p.gone)
 	}
 }
@@ -109,10 +149,10 @@ func closeOnce(ch chan struct{}) {
 	}
 }
 
-func (p *Pool) logFailure(t *task, err error) {
+func (p *Pool) logFailure(x *exec, err error) {
 	if panicked, ok := err.(*PanicError); ok { //nolint:errorlint // a panic of this very task
-		p.log.Error("task panicked", zap.String("task", t.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
+		p.log.Error("task panicked", zap.String("task", x.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
 		return
 	}
-	p.log.Warn("task failed", zap.String("task", t.name()), zap.Error(err))
+	p.log.Warn("task failed", zap.String("task", x.name()), zap.Error(err))
 }

@@ -4,96 +4,24 @@ import (
 	"context"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
-type taskState uint8
-
-const (
-	stateNew     taskState = iota
-	stateBlocked           // its submitter waits for room
-	stateQueued            // waits for a worker
-	stateJoined            // waits for a worker or for the joiner that needs it
-	stateRunning
-	stateDone
-)
-
-// slotState says what a running task does with its slot. A task that a joiner runs inline has none.
-type slotState uint8
-
-const (
-	slotNone slotState = iota
-	slotBusy           // the slot counts in Pool.busy
-	slotLent           // its goroutine waits inside the pool; the slot counts in Pool.lent
-)
-
-// task is the record of one submitted function and, at the same time, the context that the function
-// gets: one allocation for both. Fields below mu are guarded by Pool.mu.
+// task is the context that a function gets. Functions that run on one goroutine one after the other,
+// with the same context from their callers, share it; it is never used for another context, because a
+// function may keep it.
 type task struct {
 	pool   *Pool
-	ctx    context.Context // the caller's
-	body   body
-	cancel context.CancelCauseFunc // ends a context merged from the caller's and the pool's; may be nil
-
-	// pooled tasks take values from ctx and cancellation from the pool alone.
-	pooled bool
-	// orphans have nobody who reads their error, so the pool logs it.
-	orphan   bool
-	panicked bool
-
-	// mu:
-	node[task]
-	host     *task         // the task on whose goroutine a joiner runs this one; nil on a worker or outside
-	group    *group        // told when the task is done; may be nil
-	done     chan struct{} // made when somebody waits; closed when the task is done
-	err      error
-	enqueued time.Duration
-	started  time.Duration
-	state    taskState
-	slot     slotState
-	inline   bool // run by its joiner
-	givenUp  bool // resolved by Stop while it ran
-	stuck    bool
-	lenders  int32
+	ctx    context.Context // the caller's, or one merged by Pool.scope
+	pooled bool            // takes values from ctx, but cancellation from the pool alone
+	inline bool            // runs on the goroutine of whoever waits for it
+	exec   *exec           // who runs it now, if anybody; guarded by Pool.mu
 }
 
-// end follows call, before the books do.
-func (t *task) end(err error) {
-	if t.cancel != nil {
-		t.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
-	}
-}
-
-// body is what a task runs. A function value converts to it without allocation.
-type body interface {
-	run(ctx context.Context) error
-	pc() uintptr
-}
-
-type funcBody func(ctx context.Context) error
-
-func (f funcBody) run(ctx context.Context) error { return f(ctx) }
-func (f funcBody) pc() uintptr                   { return pcOf(f) }
-
-func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
-
-// call runs the body. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
-// not return then and the caller's deferred function does the books.
-func (t *task) call() (err error) {
-	if !t.pooled && t.ctx.Err() != nil {
-		return context.Cause(t.ctx)
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			t.panicked = true
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return t.body.run(t)
+// shareable says whether ctx can be compared with another one of its type, cheaply and without panic.
+func shareable(ctx context.Context) bool {
+	t := reflect.TypeOf(ctx)
+	return t.Kind() == reflect.Pointer || t.Size() == 0 && t.Comparable()
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -120,6 +48,7 @@ func (t *task) Err() error {
 
 type (
 	poolKey struct{ pool *Pool } // a task answers itself for its own pool
+	taskKey struct{}             // and for any
 	nameKey struct{}
 )
 
@@ -133,8 +62,10 @@ func (t *task) Value(key any) any {
 			return t
 		}
 		if !t.inline {
-			return nil // another pool's task up there runs on another goroutine
+			return nil // a task of another pool up there runs on another goroutine
 		}
+	case taskKey:
+		return t
 	case nameKey:
 		return nil // a name is for one task, not for those it submits
 	}
@@ -146,22 +77,25 @@ func (t *task) Value(key any) any {
 	return t.ctx.Value(key)
 }
 
-// holder is the task whose slot pays for t.
-func (t *task) holder() *task {
-	for t != nil && t.slot == slotNone {
-		t = t.host
-	}
+// current is the task of this pool that runs with ctx, or nil.
+func (p *Pool) current(ctx context.Context) *task {
+	t, _ := ctx.Value(poolKey{p}).(*task)
 	return t
 }
 
-func (t *task) name() string {
-	if name, ok := t.ctx.Value(nameKey{}).(string); ok {
-		return name
+// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
+// merging: those that never end (pooled: the task adds the pool's end) and those that pass the pool's
+// own Done through. For a merged one, Stop calls cancel; so must the caller.
+func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
+	switch ctx.Done() {
+	case nil:
+		return ctx, true, nil
+	case p.hard.Done():
+		return ctx, false, nil
+	default:
+		scoped, cancel = context.WithCancelCause(ctx)
+		return scoped, false, cancel
 	}
-	if f := runtime.FuncForPC(t.body.pc()); f != nil {
-		return f.Name()
-	}
-	return "unknown"
 }
 
 // WithName names the task that is submitted with the returned context, in logs and in the report of
@@ -170,3 +104,15 @@ func (t *task) name() string {
 func WithName(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, nameKey{}, name)
 }
+
+func nameOf(ctx context.Context, pc uintptr) string {
+	if name, ok := ctx.Value(nameKey{}).(string); ok {
+		return name
+	}
+	if f := runtime.FuncForPC(pc); f != nil {
+		return f.Name()
+	}
+	return "unknown"
+}
+
+func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }

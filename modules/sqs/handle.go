@@ -36,8 +36,6 @@ func (q *intake) handle(ctx context.Context, m *message) {
 		return
 	}
 	defer cancel(nil)
-	stop := context.AfterFunc(q.c.handling, func() { cancel(errStopping) })
-	defer stop()
 
 	verdict = q.verdict(ctx, m)
 	if verdict.Action == events.DeadLetter {
@@ -112,7 +110,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 	q.running--
 	q.held -= 1 + len(released)
 	q.unsettled++
-	q.notify()
+	q.wakeReceive()
 	q.mu.Unlock()
 
 	if !failed {
@@ -129,7 +127,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 func (q *intake) delay(m *message, verdict events.Disposition) time.Duration {
 	d := verdict.After
 	switch {
-	case q.c.handling.Err() != nil:
+	case q.c.leases.calledOff():
 		return 0 // stopping: another process may have it at once
 	case d <= 0:
 		d = jittered(q.cfg.Retry.Min, q.cfg.Retry.Max, m.receives)

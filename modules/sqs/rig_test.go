@@ -3,6 +3,7 @@ package sqs_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime"
 	"sync"
 	"testing"
@@ -69,9 +70,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 		attributes["RedrivePolicy"] = fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:%s","maxReceiveCount":%d}`,
 			r.dead(), max(cfg.maxReceive, 1)+4*btoi(cfg.maxReceive == 0))
 	}
-	for name, value := range cfg.attributes {
-		attributes[name] = value
-	}
+	maps.Copy(attributes, cfg.attributes)
 	_, err = r.srv.CreateQueue(r.queue, attributes)
 	must(t, err)
 
