@@ -17,7 +17,8 @@ type control struct {
 	asleep     bool          // guarded by Pool.mu
 
 	scaler    scaler
-	runnable  func() int
+	runnable  func() int // goroutines that wait for a processor
+	procs     func() int // GOMAXPROCS, read each tick: it follows the container's quota
 	lastTick  time.Duration
 	lastCount uint64
 }
@@ -29,11 +30,12 @@ const (
 	fastRate = 100_000
 )
 
+func newControl() control {
+	return control{runnable: runnableGoroutines(), procs: func() int { return runtime.GOMAXPROCS(0) }}
+}
+
 func (c *control) start(p *Pool) {
 	c.quit, c.done, c.kick = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	if c.runnable == nil {
-		c.runnable = runnableGoroutines()
-	}
 	go func() {
 		defer close(c.done)
 		p.controlLoop()
@@ -88,7 +90,7 @@ func (p *Pool) tick() bool {
 	}
 	stuck := p.findStuck(now)
 	active := p.books.waiting+p.books.running > 0 || p.reservers.n > 0 || p.clock.fast.Load() ||
-		p.cfg.IdleTimeout > 0 && (len(p.idle) > p.cfg.MinWorkers || p.limit != p.cfg.start())
+		p.cfg.IdleTimeout > 0 && (len(p.idle) > p.cfg.MinWorkers || p.limit != p.cfg.bounds(p.control.procs()).start)
 	p.control.asleep = !active
 	p.mu.Unlock()
 
@@ -124,6 +126,7 @@ func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
 	if p.cfg.DisableAutoscaler {
 		return ScaleDecision{}
 	}
+	procs := p.control.procs()
 	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n
 	if p.held == 0 {
 		waiting += p.reservers.n // or they wait for one another
@@ -133,11 +136,9 @@ func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
 		busy:      p.busy,
 		runnable:  runnable,
 		completed: p.books.completed + p.books.failed,
-		procs:     runtime.GOMAXPROCS(0),
+		procs:     procs,
 		limit:     p.limit,
-		floor:     p.cfg.floor(),
-		start:     p.cfg.start(),
-		ceiling:   p.cfg.ceiling(),
+		bounds:    p.cfg.bounds(procs),
 	}, int(max(p.cfg.IdleTimeout, 0)/tick))
 	if reason == "" {
 		return ScaleDecision{}

@@ -10,7 +10,7 @@ import (
 type slotState uint8
 
 const (
-	slotNone slotState = iota // idle, or inline: the slot of the host pays, if there is one
+	slotNone slotState = iota // idle, or inline: the slot of the task that waits pays, if there is one
 	slotBusy                  // the slot counts in Pool.busy
 	slotLent                  // the goroutine waits inside the pool; the slot counts in Pool.lent
 )
@@ -19,7 +19,6 @@ const (
 // it waits for. Pool.mu guards it, but the goroutine may read what it runs while it does.
 type exec struct {
 	node node[exec] // in Pool.execs, for its life
-	host *task      // for an inline one, the task on whose goroutine it runs, if it is one of the pool's
 
 	task   *task // the context of what it runs, or ran last; nil before
 	fn     func(context.Context) error
@@ -105,15 +104,4 @@ func (e *exec) forget() {
 func (p *Pool) enlist(e *exec) {
 	e.node.value = e
 	p.execs.push(&e.node)
-}
-
-// holder is the exec whose slot pays for t; nil if none does. It needs mu.
-func (t *task) holder() *exec {
-	for t != nil && t.exec != nil {
-		if t.exec.slot != slotNone {
-			return t.exec
-		}
-		t = t.exec.host
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ package goroutine
 //   - Judge each step by throughput, a window later. A step that brought less than 30 % of its growth
 //     is taken back: behind a saturated downstream more tasks only wait longer.
 //   - After a step back, rest, twice as long each time; a success ends that.
+//   - After a step up that failed, and at the ceiling, try a step down: it stays if it costs little. So a
+//     limit that noise, or a downstream that was faster then, has made too high comes back.
 //   - Shrink while goroutines queue for processors: more tasks only switch more.
 //   - Never conclude anything from windows in which nothing waited: arrivals set their throughput.
 type scaler struct {
@@ -18,6 +20,7 @@ type scaler struct {
 	before float64 // completions per tick at the limit from
 	from   int     // the limit before the step that is being judged; 0 if none is
 	probed bool    // a step has failed since the limit was last at its start
+	down   bool    // the next step goes down
 
 	rest, nextRest int
 
@@ -32,8 +35,8 @@ type sample struct {
 	runnable  int    // goroutines of the process that wait for a processor
 	completed uint64 // tasks so far
 	procs     int
-
-	limit, floor, start, ceiling int
+	limit     int
+	bounds
 }
 
 // Ticks are 50 ms (see control).
@@ -58,6 +61,8 @@ const (
 const (
 	reasonTasksWait = "tasks wait"
 	reasonNoGain    = "throughput did not follow"
+	reasonProbeDown = "trying with less"
+	reasonLoss      = "throughput fell"
 	reasonSaturated = "processors are saturated"
 	reasonIdle      = "limit is unused"
 	reasonRelieved  = "processors are free again"
@@ -119,28 +124,49 @@ func (s *scaler) judge(now sample) (int, string) {
 		return now.limit, ""
 	}
 	rate := float64(done) / float64(ticks)
-	if s.from > 0 {
-		growth := float64(now.limit)/float64(s.from) - 1
-		if done >= windowDone && rate < s.before*(1+worthwhile*growth) {
-			back := s.from
-			s.probed = true
+	if s.from > 0 && done >= windowDone {
+		// Above from this asks for a gain, below it allows a loss.
+		step := float64(now.limit)/float64(s.from) - 1
+		if rate < s.before*(1+worthwhile*step) {
+			reason := reasonNoGain
+			if step < 0 {
+				reason = reasonLoss
+			}
+			s.probed, s.down = true, step > 0
 			s.nextRest = min(max(restTicks, 2*s.nextRest), restTicksMax)
 			s.rest = s.nextRest
-			return s.move(back, reasonNoGain)
+			return s.move(s.from, reason)
 		}
 		s.nextRest = 0
 	}
-	if now.limit < now.ceiling && s.runnable < roomPerProc*float64(now.procs) {
+	return s.step(now, rate)
+}
+
+// step goes on from a window that ended well.
+func (s *scaler) step(now sample, rate float64) (int, string) {
+	room := s.runnable < roomPerProc*float64(now.procs)
+	to, reason := now.limit, ""
+	switch {
+	case room && (s.down || now.limit == now.ceiling && s.from == 0) && now.limit > now.floor:
+		to, reason = max(int(float64(now.limit)/laterGrowth), now.floor), reasonProbeDown
+		s.down = false
+	case room && now.limit < now.ceiling:
 		growth := firstGrowth
 		if s.probed {
 			growth = laterGrowth
 		}
-		limit, reason := s.move(min(max(int(float64(now.limit)*growth), now.limit+1), now.ceiling), reasonTasksWait)
-		s.from, s.before = now.limit, rate
-		return limit, reason
+		to, reason = min(max(int(float64(now.limit)*growth), now.limit+1), now.ceiling), reasonTasksWait
+	case now.limit == now.ceiling: // just reached
+		s.rest = restTicksMax
+		return s.move(now.limit, "")
 	}
-	s.window, s.base, s.from = 1, now.completed, 0
-	return now.limit, ""
+	if reason == "" {
+		s.window, s.base, s.from = 1, now.completed, 0
+		return now.limit, ""
+	}
+	to, reason = s.move(to, reason)
+	s.from, s.before = now.limit, rate
+	return to, reason
 }
 
 func (s *scaler) move(to int, reason string) (int, string) {
