@@ -17,7 +17,6 @@ type books struct {
 
 	panics, stuck uint64
 	waits, runs   histogram
-	inline        int // running tasks that their joiner runs
 }
 
 // start begins a task that has left the queue on x.

@@ -70,7 +70,7 @@ func ForEachSeq[T any](ctx context.Context, p *Pool, items iter.Seq[T], fn func(
 		return errNilFunc
 	}
 	w := window{ctx: ctx, pool: p, pc: pcOf(fn)}
-	defer w.wait()
+	defer func() { _ = w.wait() }() // should the sequence panic
 	for item := range items {
 		if !w.run(func(ctx context.Context) error { return fn(ctx, item) }) {
 			break
