@@ -104,6 +104,8 @@ func TestNamesAndUnseenErrorsAreLogged(t *testing.T) {
 	})
 	<-nested
 	submit(t.Context(), panicking)
+	submit(t.Context(), func(ctx context.Context) error { Rename(ctx, "renamed"); return errFlaky })
+	Rename(t.Context(), "no task")
 	submit(t.Context(), noop)
 	if err := p.Stop(t.Context()); err != nil {
 		t.Error(err)
@@ -115,7 +117,7 @@ func TestNamesAndUnseenErrorsAreLogged(t *testing.T) {
 		}
 	}
 	const here = "github.com/fxpond/fxpond/modules/goroutine."
-	want := map[string]string{"named": "task failed", here + "failing": "task failed", here + "panicking": "task panicked"}
+	want := map[string]string{"renamed": "task failed", "named": "task failed", here + "failing": "task failed", here + "panicking": "task panicked"}
 	if len(got) != len(want) {
 		t.Errorf("got %v", got)
 	}

@@ -26,6 +26,7 @@ type exec struct {
 	group  *group
 	index  int // of the group's function
 	since  time.Duration
+	label  string // see Rename
 
 	turn     uint64 // counts tasks, so that a late reclaim cannot touch the next one's slot
 	lenders  int    // goroutines that wait with the slot lent
@@ -74,6 +75,8 @@ func (e *exec) end(err error) {
 
 func (e *exec) name() string {
 	switch {
+	case e.label != "":
+		return e.label
 	case e.group != nil:
 		return e.group.name(e.index)
 	case e.future != nil:
