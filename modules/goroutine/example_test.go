@@ -23,7 +23,7 @@ func newPool() (pool *goroutine.Pool, stop func()) {
 	}
 	return pool, func() {
 		if err := pool.Stop(ctx); err != nil {
-			fmt.Println(err)
+			panic(err)
 		}
 	}
 }

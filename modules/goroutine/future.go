@@ -156,7 +156,7 @@ func (f *future) await(ctx context.Context) (error, bool) { //nolint:revive // t
 		p.start(x, p.queued.remove(f), p.clock.now(), true)
 		p.settle() // there is room in the queue
 		p.mu.Unlock()
-		p.runInline(x)
+		p.runInline(x) //nolint:contextcheck // x's task is the context
 		return nil, true
 	}
 	done := f.doneChan()

@@ -43,7 +43,7 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 		defer g.cancel(nil)
 	}
 	if g.submit() {
-		g.help()
+		g.help() //nolint:contextcheck // the group's task is the context
 	}
 	return g.errs
 }

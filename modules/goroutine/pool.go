@@ -129,7 +129,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	switch p.phase {
 	case phaseNew:
 		p.phase = phaseRunning
-		p.control.start(p)
+		p.control.start(p) //nolint:contextcheck // the control loop outlives Start's context
 		p.settle()
 		p.log.Info("goroutine pool started", zap.Inline(p.cfg))
 		return nil

@@ -62,7 +62,7 @@ func lend(ctx context.Context) loans {
 		if !t.inline {
 			return ls // what submitted it runs elsewhere
 		}
-		ctx = t.ctx
+		ctx = t.ctx //nolint:contextcheck // outwards, not new
 	}
 }
 
