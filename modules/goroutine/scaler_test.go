@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,43 @@ func TestScaler(t *testing.T) {
 			}
 		}
 	})
+	t.Run("is not misled by a machine that stalls", func(t *testing.T) {
+		for seed := range uint64(20) {
+			rnd := rand.New(rand.NewPCG(seed, 0))
+			stalls := func(k int) func(int) float64 {
+				late := 0.0
+				return func(limit int) float64 {
+					n := knee(k)(limit)*(0.7+0.6*rnd.Float64()) + late
+					late = 0
+					if rnd.IntN(5) == 0 { // some of it comes a tick later
+						late = n / 2
+						n -= late
+					}
+					return n
+				}
+			}
+			s, now := &scaler{}, at(4)
+			feed(s, now, 100, stalls(1000))
+			sum := 0
+			for range 1200 {
+				feed(s, now, 1, stalls(1000))
+				sum += now.limit
+			}
+			if mean := sum / 1200; mean < 90 {
+				t.Errorf("seed %d: mean limit %d of 128", seed, mean)
+			}
+			s, now = &scaler{}, at(4)
+			feed(s, now, 100, stalls(16))
+			sum = 0
+			for range 1200 {
+				feed(s, now, 1, stalls(16))
+				sum += now.limit
+			}
+			if mean := sum / 1200; mean < 12 || mean > 32 {
+				t.Errorf("seed %d: mean limit %d, the knee is 16", seed, mean)
+			}
+		}
+	})
 	t.Run("follows a knee that falls", func(t *testing.T) {
 		s, now := &scaler{}, at(4)
 		feed(s, now, 200, knee(100))
@@ -112,7 +150,7 @@ func TestScaler(t *testing.T) {
 	})
 	t.Run("grows slowly on tasks too slow to prove anything", func(t *testing.T) {
 		s, now := &scaler{}, at(4)
-		feed(s, now, windowTicksMax, func(int) float64 { return 0 })
+		feed(s, now, windowTicksMax-1, func(int) float64 { return 0 })
 		if now.limit != 4 {
 			t.Errorf("limit %d", now.limit)
 		}

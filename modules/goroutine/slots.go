@@ -49,7 +49,7 @@ type loans []loan
 
 // lend frees the slots that pay for the task that runs with ctx, so that waiting holds no worker. The
 // caller must reclaim them.
-func lend(ctx context.Context) loans {
+func lend(ctx context.Context) loans { //nolint:contextcheck // ctx moves outwards
 	var ls loans
 	for {
 		t, _ := ctx.Value(taskKey{}).(*task)
@@ -62,7 +62,7 @@ func lend(ctx context.Context) loans {
 		if !t.inline {
 			return ls // what submitted it runs elsewhere
 		}
-		ctx = t.ctx //nolint:contextcheck // outwards, not new
+		ctx = t.ctx
 	}
 }
 
