@@ -128,8 +128,8 @@ func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
 	}
 	procs := p.control.procs()
 	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n
-	if p.held == 0 {
-		waiting += p.reservers.n // or they wait for one another
+	if p.busy > 0 && 2*p.busy >= p.limit-p.held {
+		waiting += p.reservers.n // otherwise they wait for one another's idle slots
 	}
 	limit, reason := p.control.scaler.decide(sample{
 		waiting:   waiting,
