@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"math"
 	"runtime"
 	"runtime/metrics"
 	"time"
@@ -22,6 +23,10 @@ type control struct {
 	lastTick  time.Duration
 	lastCount uint64
 }
+
+// looks are the pauses between two looks at the run queue. They add up to a tick, and differ, so that
+// they do not keep step with the tasks' own timers.
+var looks = [...]time.Duration{7 * time.Millisecond, 11 * time.Millisecond, 9 * time.Millisecond, 13 * time.Millisecond, 10 * time.Millisecond}
 
 const (
 	tick = 50 * time.Millisecond
@@ -56,35 +61,46 @@ func (c *control) rouse() {
 }
 
 func (p *Pool) controlLoop() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
+	c := &p.control
+	timer := time.NewTimer(looks[0])
+	defer timer.Stop()
+	for look, standing := 1, math.MaxInt; ; look++ {
 		select {
-		case <-p.control.quit:
+		case <-c.quit:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
-		if p.tick() {
-			continue
+		standing = min(standing, c.look())
+		if look == len(looks) {
+			if !p.tick(standing) {
+				select {
+				case <-c.quit:
+					return
+				case <-c.kick:
+				}
+			}
+			look, standing = 0, math.MaxInt
 		}
-		ticker.Stop()
-		select {
-		case <-p.control.quit:
-			return
-		case <-p.control.kick:
-			ticker.Reset(tick)
-		}
+		timer.Reset(looks[look])
 	}
 }
 
-// tick answers false if there will be nothing to do until the next task.
-func (p *Pool) tick() bool {
+// look counts the goroutines that wait for a processor. What the timer that woke us has woken as well
+// runs first: only a queue that outlasts it counts. The least of several looks is what stands in the
+// queue all the time; bursts, however high, leave it empty in between.
+func (c *control) look() int {
+	runtime.Gosched()
+	return c.runnable()
+}
+
+// tick answers false if there will be nothing to do until the next task. standing is the least number of
+// goroutines that waited for a processor since the last tick.
+func (p *Pool) tick(standing int) bool {
 	now := p.clock.now()
-	runnable := p.control.runnable()
 
 	p.mu.Lock()
 	p.chooseClock(now)
-	decision := p.scale(runnable, now)
+	decision := p.scale(standing, now)
 	if p.cfg.IdleTimeout > 0 {
 		p.dismissIdle(now-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
 	}

@@ -36,7 +36,7 @@ type scaler struct {
 type sample struct {
 	waiting   int    // tasks that want a slot
 	busy      int    // slots in use
-	runnable  int    // goroutines of the process that wait for a processor
+	runnable  int    // goroutines of the process that wait for a processor, at least, all the time
 	completed uint64 // tasks so far
 	procs     int
 	limit     int
