@@ -79,3 +79,23 @@ func clip(s string) string {
 
 // isExact tells whether a valid pattern selects one name only.
 func isExact(pattern string) bool { return !strings.Contains(pattern, anySegment) }
+
+// Match says whether a valid pattern selects a valid name. The bus does not ask it: its listeners are
+// compiled into one router.
+func Match(pattern, name string) bool {
+	for {
+		want, morePattern, deeper := strings.Cut(pattern, ".")
+		have, moreName, left := strings.Cut(name, ".")
+		switch {
+		case want == anyTail:
+			return true
+		case want != anySegment && want != have:
+			return false
+		case deeper != left:
+			return false
+		case !deeper:
+			return true
+		}
+		pattern, name = morePattern, moreName
+	}
+}

@@ -68,6 +68,21 @@ func matches(pattern, name []string) bool {
 	return false
 }
 
+func TestMatchAgreesWithItsDefinition(t *testing.T) {
+	t.Parallel()
+	segment := rapid.SampledFrom([]string{"a", "b", "user"})
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SliceOfN(segment, 1, 4).Draw(t, "name")
+		pattern := rapid.SliceOfN(rapid.OneOf(segment, rapid.Just("*")), 1, 4).Draw(t, "pattern")
+		if rapid.Bool().Draw(t, "tail") {
+			pattern = append(pattern, "**")
+		}
+		if got := events.Match(strings.Join(pattern, "."), strings.Join(name, ".")); got != matches(pattern, name) {
+			t.Errorf("Match(%v, %v) is %v", pattern, name, got)
+		}
+	})
+}
+
 func TestRoutingAgreesWithItsDefinition(t *testing.T) {
 	t.Parallel()
 	segment := rapid.SampledFrom([]string{"a", "b", "c", "user"})

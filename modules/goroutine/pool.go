@@ -31,7 +31,7 @@ type Pool struct {
 	// Who waits. Tasks of a join are served before the queue, three to one: whoever waits for them
 	// already holds memory, a message or a request.
 	blocked      queue[waiter] // submitters that wait for room in queued
-	queued       queue[task]
+	queued       fifo
 	joined       queue[group]
 	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
@@ -50,8 +50,8 @@ type Pool struct {
 	idle      []*worker // the longest idle first
 	engineCap int
 
-	running queue[task] // by start time, the oldest first
-	books   books
+	execs queue[exec] // all that may run a task
+	books books
 
 	phase    phase
 	control  control
@@ -65,7 +65,6 @@ type Pool struct {
 	lastScale            ScaleDecision
 
 	spare []*waiter
-	slab  []task // for a fast pool; see newTask
 }
 
 type phase uint8
@@ -87,7 +86,7 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		clock:    clock{base: time.Now()},
 		cfg:      cfg,
 		log:      zap.NewNop(),
-		limit:    cfg.start(),
+		control:  newControl(),
 		drained:  make(chan struct{}),
 		gone:     make(chan struct{}),
 		stopDone: make(chan struct{}),
@@ -96,6 +95,7 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		opt(p)
 	}
 	p.hard, p.cancelHard = context.WithCancelCause(context.Background())
+	p.limit = cfg.bounds(p.control.procs()).start
 	p.engine = pond.NewPool(p.limit)
 	p.engineCap = p.limit
 	if err := p.registerTelemetry(); err != nil {
@@ -129,7 +129,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	switch p.phase {
 	case phaseNew:
 		p.phase = phaseRunning
-		p.control.start(p)
+		p.control.start(p) //nolint:contextcheck // the control loop outlives Start's context
 		p.settle()
 		p.log.Info("goroutine pool started", zap.Inline(p.cfg))
 		return nil

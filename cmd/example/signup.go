@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fxpond/fxpond/modules/events"
+)
+
+// User is the payload of UserCreated.
+type User struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// UserCreated binds the event's name to its payload, once.
+var UserCreated = events.NewTopic[User]("user.created")
+
+// SendEmailConfirmation mails each new user.
+type SendEmailConfirmation struct{ mailer *mailer }
+
+// NewSendEmailConfirmation makes the listener.
+func NewSendEmailConfirmation(m *mailer) events.Listener {
+	return UserCreated.Listener("send-email-confirmation", (&SendEmailConfirmation{m}).Handle)
+}
+
+// Handle runs on the pool. Its error decides what becomes of the message: a plain one means another
+// try, Permanent means the dead-letter queue.
+func (l *SendEmailConfirmation) Handle(ctx context.Context, e events.Event[User]) error {
+	err := l.mailer.confirm(ctx, e.ID, e.Data)
+	if errors.Is(err, errBadAddress) {
+		return events.Permanent(err)
+	}
+	return err
+}
+
+// CreateProfile keeps a profile for each user.
+type CreateProfile struct {
+	mu       sync.Mutex
+	profiles map[string]User
+}
+
+// NewCreateProfile makes the listener.
+func NewCreateProfile() events.Listener {
+	l := &CreateProfile{profiles: map[string]User{}}
+	return UserCreated.Listener("create-profile", l.Handle)
+}
+
+// Handle is idempotent: SQS may deliver an event twice.
+func (l *CreateProfile) Handle(_ context.Context, e events.Event[User]) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.profiles[e.ID] = e.Data
+	return nil
+}
+
+// NewAuditLog makes a listener for whatever happens, whatever its payload.
+func NewAuditLog() events.Listener {
+	return events.On("**", "audit-log", func(context.Context, events.Any) error { return nil })
+}
+
+// mailer stands for a mail service: a few milliseconds away, and not always well.
+type mailer struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+var errBadAddress = errors.New("the address cannot receive mail")
+
+func newMailer() *mailer { return &mailer{seen: map[string]bool{}} }
+
+// confirm fails the first try for one mail in fifty, and every try for addresses that end in ".invalid".
+func (m *mailer) confirm(ctx context.Context, id string, u User) error {
+	if strings.HasSuffix(u.Email, ".invalid") {
+		return fmt.Errorf("mailing %s: %w", u.Email, errBadAddress)
+	}
+	timer := time.NewTimer(2 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	h := fnv.New32a()
+	h.Write([]byte(u.Email))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h.Sum32()%50 == 0 && !m.seen[id] {
+		m.seen[id] = true
+		return fmt.Errorf("mailing %s: connection reset", u.Email)
+	}
+	return nil
+}

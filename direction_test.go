@@ -1,0 +1,66 @@
+package fxpond_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fxpond/fxpond/"
+
+// Each package may depend on those of the layers before its own, and on nothing else of this module.
+var layers = map[string][]string{
+	"modules/goroutine":                 {},
+	"modules/events":                    {"modules/goroutine"},
+	"modules/events/eventstest":         {"modules/goroutine", "modules/events"},
+	"modules/sqs":                       {"modules/goroutine", "modules/events"},
+	"modules/sqs/sns":                   {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/sqs/eventbridge":           {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/sqs/s3":                    {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/sqs/sqslocal":              {},
+	"modules/sqs/sqslocal/conformance":  {"modules/sqs/sqslocal"},
+	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},
+	"fxtest":                            {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
+	"cmd/example":                       {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Deps " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, deps, _ := strings.Cut(strings.TrimSpace(line), "|")
+		name := strings.TrimPrefix(pkg, module)
+		if pkg+"/" == module {
+			continue
+		}
+		allowed, known := layers[name]
+		if !known {
+			t.Errorf("package %s has no place in the layers: add it here and to the folder list", name)
+			continue
+		}
+		for dep := range strings.FieldsSeq(deps) {
+			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+				t.Errorf("%s depends on %s, which is not below it", name, own)
+			}
+		}
+	}
+}
+
+// The core speaks to Fx in module.go alone, so everything works without Fx.
+func TestOnlyModuleGoKnowsFx(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("grep", "-rl", "--include=*.go", `"go.uber.org/fx`, "modules").Output()
+	if err != nil {
+		t.Fatalf("grep: %v", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		file = strings.TrimSpace(file)
+		if !strings.HasSuffix(file, "/module.go") && !strings.HasSuffix(file, "_test.go") {
+			t.Errorf("%s imports Fx: move what needs it to module.go", file)
+		}
+	}
+}

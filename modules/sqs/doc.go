@@ -1,0 +1,35 @@
+// Package sqs consumes Amazon SQS queues into the event bus and publishes events to them.
+//
+// # The promise
+//
+// Once SQS has accepted a message, each registered listener completes for it at least once, or the
+// message ends in the dead-letter queue, or it expires by the queue's retention. A message is deleted
+// only after every listener has finished with it. A crash, a kill -9, a lost network or a redeploy
+// does not break this. Duplicates happen, as SQS itself delivers at least once: listeners are
+// idempotent. Order holds inside a FIFO message group and nowhere else.
+//
+// # The path of a message
+//
+//	free slots -> ReceiveMessage(n) -> lease -> decode -> bus -> Outcome -> delete | retry | dead-letter
+//
+// The consumer asks SQS for what the pool can start, keeps the lease of each message alive with
+// batched heartbeats while its listeners run, and settles the outcome in batches of ten. Retries
+// travel through the visibility timeout, with exponential back-off and full jitter.
+//
+// # Start and stop
+//
+// [Consumer.Start] resolves the queues and fails when one is missing. [Consumer.Stop] sends no further
+// polls, lets the polls in flight end, gives messages that no listener has started back to SQS at once,
+// waits for running listeners within ShutdownTimeout, and flushes what is left to settle.
+//
+// The smallest use:
+//
+//	fx.New(
+//		goroutine.Module, events.Module, sqs.Module,
+//		fx.Supply(sqs.Config{Queues: []sqs.Queue{{Name: "users"}}}),
+//		fx.Provide(events.AsListener(NewSendEmailConfirmation)),
+//	).Run()
+//
+// Region, credentials and endpoint come from the AWS SDK's own chain (AWS_REGION, AWS_PROFILE,
+// AWS_ENDPOINT_URL_SQS and so on).
+package sqs

@@ -1,0 +1,82 @@
+package sqs
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fxpond/fxpond/modules/events"
+)
+
+// message is a received message until it is settled.
+type message struct {
+	queue    *intake
+	raw      types.Message
+	id       string
+	group    string // FIFO message group, "" on a standard queue
+	receives int    // how often SQS has handed it out, this time included
+	lease    *lease
+	receipt  *receipt
+
+	handled bool          // to be deleted; otherwise
+	after   time.Duration // visible again after this
+	object  string        // key of the object that the body came from, "" for none
+}
+
+// receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput
+// FIFO consumers to put handles of one receive only into a batch.
+type receipt struct {
+	acks      *batcher[*message]
+	unsettled int // needs the intake's mu
+}
+
+func (q *intake) newMessage(raw types.Message, now time.Time) *message {
+	m := &message{queue: q, raw: raw, id: aws.ToString(raw.MessageId)}
+	m.readReceives()
+	if q.fifo {
+		m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+	}
+	m.lease = q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
+	return m
+}
+
+// readReceives reads SQS's count of receives, at least 1.
+func (m *message) readReceives() {
+	m.receives = 1
+	if n, err := strconv.Atoi(m.raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
+		m.receives = n
+	}
+}
+
+// sent is when SQS accepted the message, zero when SQS did not say.
+func (m *message) sent() time.Time {
+	ms, err := strconv.ParseInt(m.raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}
+
+// decodable is the message as the events package reads it.
+func (q *intake) decodable(m *message) events.Message {
+	var attributes map[string]string
+	if n := len(m.raw.MessageAttributes); n > 0 {
+		attributes = make(map[string]string, n)
+	}
+	for name, v := range m.raw.MessageAttributes {
+		if v.StringValue != nil {
+			attributes[name] = *v.StringValue
+		}
+	}
+	return events.Message{
+		ID:         m.id,
+		Body:       []byte(aws.ToString(m.raw.Body)),
+		Attributes: attributes,
+		SentAt:     m.sent(),
+		Source:     q.name,
+		Format:     q.cfg.Format,
+		Name:       q.cfg.Event,
+	}
+}

@@ -1,0 +1,158 @@
+package sqs
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/zap"
+)
+
+const (
+	// pollGrace is how much longer than its wait time a receive may take before it counts as hung.
+	pollGrace = 15 * time.Second
+
+	// A failure among successes costs its own poll a short pause. This many in a row, over all polls of
+	// the queue, are an outage: one poll probes, with growing pauses.
+	outage = 3
+
+	hiccupPause    = 50 * time.Millisecond
+	minPollPause   = 100 * time.Millisecond
+	maxPollPause   = 10 * time.Second
+	fatalPollPause = 30 * time.Second
+)
+
+// poll makes one receive for up to n messages and takes its lesson: a full one makes room for another
+// poll, an empty one takes a poll away, a failed one pauses.
+func (q *intake) poll(ctx context.Context, n int) {
+	began := time.Now()
+	messages, err := q.receive(n)
+	early := time.Since(began) < q.cfg.WaitTime/2
+	q.accept(messages)
+
+	q.mu.Lock()
+	switch {
+	case err != nil:
+		q.failures++
+		if q.failures >= outage || fatal(err) {
+			q.target = 1
+		} else if throttled(err) {
+			q.target = max(q.target*3/4, 1)
+		}
+	case len(messages) == 0:
+		q.target = max(q.target-1, 1)
+	case len(messages) == n:
+		q.target = min(q.target+1, q.cfg.MaxPollers)
+	}
+	if err == nil {
+		q.failures = 0
+		q.lastPoll = time.Now()
+	}
+	failures := q.failures
+	q.mu.Unlock()
+
+	switch {
+	case err != nil:
+		q.pauseAfter(ctx, err, failures)
+	case len(messages) == 0 && early:
+		pause(ctx, minPollPause) // an endpoint that does not wait as asked must not make us spin
+	}
+
+	q.mu.Lock()
+	q.polls--
+	q.asked -= n
+	q.wakeReceive()
+	q.mu.Unlock()
+}
+
+// systemAttributes are those that are read here; each one that is asked for costs its decoding.
+var systemAttributes = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount,
+	types.MessageSystemAttributeNameSentTimestamp,
+	types.MessageSystemAttributeNameMessageGroupId,
+	types.MessageSystemAttributeNameAWSTraceHeader,
+}
+
+// receive makes the call. A panic, of a hook in the SDK client for instance, is an error of this one
+// poll; the next ones go on.
+func (q *intake) receive(n int) (messages []*message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("receiving: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	ctx, cancel := context.WithTimeout(q.c.polling, q.cfg.WaitTime+pollGrace)
+	defer cancel()
+	in := &awssqs.ReceiveMessageInput{
+		QueueUrl:                    aws.String(q.url),
+		MaxNumberOfMessages:         int32(n),                            //nolint:gosec // 1 to 10
+		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second), //nolint:gosec // at most 20
+		MessageAttributeNames:       []string{"All"},
+		MessageSystemAttributeNames: systemAttributes,
+	}
+	if q.cfg.Visibility > 0 {
+		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
+	}
+	q.request(receiveMessage)
+	out, err := q.c.api.ReceiveMessage(ctx, in, once)
+	if err != nil {
+		return nil, fmt.Errorf("receiving: %w", err)
+	}
+	now := time.Now()
+	if len(out.Messages) == 0 {
+		q.stats.emptyReceives.Add(1)
+		return nil, nil
+	}
+	q.stats.received.Add(int64(len(out.Messages)))
+	q.c.tel.received(q, len(out.Messages))
+	messages = make([]*message, 0, len(out.Messages))
+	for _, raw := range out.Messages {
+		messages = append(messages, q.newMessage(raw, now))
+	}
+	return messages, nil
+}
+
+// pauseAfter keeps a failed poll's place for a while, so that an endpoint that is down or throttles
+// gets one request per pause and not a storm.
+func (q *intake) pauseAfter(ctx context.Context, err error, failures int) {
+	if ctx.Err() != nil {
+		return
+	}
+	d := jittered(hiccupPause, hiccupPause, 1)
+	if failures >= outage {
+		d = jittered(minPollPause, maxPollPause, failures-outage+1)
+	}
+	if fatal(err) {
+		d = max(d, fatalPollPause)
+		q.log.Error("queue cannot be polled, trying on slowly"+hint(err), zap.Error(err), zap.Duration("pause", d))
+	} else {
+		q.log.Warn("poll failed, trying again"+hint(err), zap.Error(err), zap.Duration("pause", d), zap.Int("failures", failures))
+	}
+	pause(ctx, d)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// jittered is exponential back-off with full jitter, of which a tenth is always waited.
+func jittered(lowest, highest time.Duration, n int) time.Duration {
+	if lowest <= 0 {
+		return 0
+	}
+	ceiling := highest
+	if shift := n - 1; shift < 32 && lowest<<max(shift, 0) < highest && lowest<<max(shift, 0) > 0 {
+		ceiling = lowest << max(shift, 0)
+	}
+	return max(ceiling/10, time.Duration(rand.Int64N(int64(ceiling)+1))) //nolint:gosec // spreading load needs no secrecy
+}

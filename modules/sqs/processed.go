@@ -1,0 +1,54 @@
+package sqs
+
+import "sync"
+
+// maxProcessed bounds the memory of handled messages whose delete SQS has not confirmed: about 2 MiB.
+const maxProcessed = 10_000
+
+// processed remembers messages that were handled but are not deleted yet. When SQS delivers such a
+// message again, it is deleted under its new handle and does not run a second time.
+type processed struct {
+	mu      sync.Mutex
+	handles map[string]string // message id -> newest receipt handle
+}
+
+func newProcessed() *processed { return &processed{handles: map[string]string{}} }
+
+func (p *processed) add(id, handle string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.handles) >= maxProcessed {
+		for oldest := range p.handles { // any: the map is full of failed deletes, a rare state
+			delete(p.handles, oldest)
+			break
+		}
+	}
+	p.handles[id] = handle
+}
+
+// redelivered says whether the message was handled before, and takes note of its new handle.
+func (p *processed) redelivered(id, handle string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.handles[id]; !ok {
+		return false
+	}
+	p.handles[id] = handle
+	return true
+}
+
+// handle is the newest receipt handle of the message; deletes with an older one may have no effect.
+func (p *processed) handle(id, received string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h, ok := p.handles[id]; ok {
+		return h
+	}
+	return received
+}
+
+func (p *processed) forget(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.handles, id)
+}

@@ -1,0 +1,139 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/fxpond/fxpond/modules/events"
+)
+
+// scope names the instrumentation of this package.
+const scope = "github.com/fxpond/fxpond/modules/sqs"
+
+// Names follow OpenTelemetry's messaging conventions where these have one; every label is a
+// configured queue or a fixed word.
+const (
+	metricConsumed  = "messaging.client.consumed.messages"
+	metricProcess   = "messaging.process.duration"
+	metricLeases    = "fxpond.sqs.leases"
+	metricRequests  = "fxpond.sqs.requests"
+	metricAbandoned = "fxpond.sqs.abandoned.messages"
+
+	keySystem      = attribute.Key("messaging.system")
+	keyDestination = attribute.Key("messaging.destination.name")
+	keyOutcome     = attribute.Key("fxpond.outcome")
+	keyAction      = attribute.Key("fxpond.sqs.action")
+)
+
+// action is an API request of the consumer.
+type action int
+
+const (
+	receiveMessage action = iota
+	deleteBatch
+	changeVisibilityBatch
+	sendMessage
+	actions
+)
+
+var actionNames = [actions]string{"ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "SendMessage"}
+
+// telemetry holds the instruments. Option sets are made once for each queue: making them for each
+// message costs more than the measurement.
+type telemetry struct {
+	consumed  metric.Int64Counter
+	process   metric.Float64Histogram
+	leases    metric.Int64Counter
+	requests  metric.Int64Counter
+	abandoned metric.Int64Counter
+
+	mu     sync.Mutex
+	labels map[string]*labels
+}
+
+type labels struct {
+	queue    metric.MeasurementOption
+	outcomes map[events.Action]metric.MeasurementOption
+	requests [actions]metric.MeasurementOption
+	renewed  metric.MeasurementOption
+	lost     metric.MeasurementOption
+}
+
+func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
+	meter := provider.Meter(scope)
+	var errs [5]error
+	t := &telemetry{labels: map[string]*labels{}}
+	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
+	t.process, errs[1] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
+	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
+	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
+	t.requests, errs[4] = meter.Int64Counter(metricRequests, metric.WithUnit("{request}"), metric.WithDescription("API requests of the consumer, each billed alike."))
+	return t, errors.Join(errs[:]...)
+}
+
+func (t *telemetry) of(queue string) *labels {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.labels[queue]; ok {
+		return l
+	}
+	set := func(more ...attribute.KeyValue) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more, keySystem.String("aws_sqs"), keyDestination.String(queue))...))
+	}
+	l := &labels{
+		queue:    set(),
+		outcomes: map[events.Action]metric.MeasurementOption{},
+		renewed:  set(keyOutcome.String("renewed")),
+		lost:     set(keyOutcome.String("lost")),
+	}
+	for _, action := range []events.Action{events.Ack, events.Retry, events.DeadLetter} {
+		l.outcomes[action] = set(keyOutcome.String(string(action)))
+	}
+	for a, name := range actionNames {
+		l.requests[a] = set(keyAction.String(name))
+	}
+	t.labels[queue] = l
+	return l
+}
+
+// request counts one API request.
+func (q *intake) request(a action) {
+	q.stats.requests[a].Add(1)
+	q.c.tel.requests.Add(context.Background(), 1, q.labels.requests[a])
+}
+
+func (t *telemetry) received(q *intake, n int) {
+	t.consumed.Add(context.Background(), int64(n), q.labels.queue)
+}
+
+func (t *telemetry) processed(q *intake, action events.Action, took time.Duration) {
+	t.process.Record(context.Background(), took.Seconds(), q.labels.outcomes[action])
+}
+
+func (t *telemetry) stopped(r StopReport) {
+	if n := r.Abandoned + r.Unsettled; n > 0 {
+		t.abandoned.Add(context.Background(), int64(n))
+	}
+}
+
+func (q *intake) leasesRenewed(n int) {
+	if n > 0 {
+		q.c.tel.leases.Add(context.Background(), int64(n), q.labels.renewed)
+	}
+}
+
+func (q *intake) leaseRenewFailed(l *lease, err error) {
+	q.log.Warn("lease not renewed, trying again", zap.String("message", l.message.id), zap.Time("deadline", l.deadline), zap.Error(err))
+}
+
+func (q *intake) leaseLost(l *lease, err error) {
+	q.stats.leasesLost.Add(1)
+	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost)
+	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.message.id), zap.Error(err))
+}
