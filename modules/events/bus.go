@@ -135,17 +135,15 @@ func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 		o.NoListener = true
 		return o
 	}
-	finished, err := b.finished(ctx, &e, routes)
+	r := b.newRun(&e, routes)
+	finished, err := b.finished(ctx, r)
 	if err != nil {
+		r.release()
 		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
 		return o
 	}
-	r := b.newRun(&e, unfinished(routes, finished))
 	r.clock()
-	r.delivery = b.ledger != nil
-	ctx, watch := b.tel.processing(ctx, r, known)
-	done := r.stages(ctx)
-	watch.end(ctx)
+	done := b.observe(ctx, r, known)
 	o = b.outcome(r)
 	for _, name := range finished {
 		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
@@ -155,6 +153,17 @@ func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 		r.release()
 	}
 	return o
+}
+
+// observe runs the stages of a delivery, with span and duration if anyone looks.
+func (b *Bus) observe(ctx context.Context, r *run, known bool) bool {
+	if !b.tel.looks(ctx) {
+		return r.stages(ctx)
+	}
+	ctx, watch := b.tel.processing(ctx, r, known)
+	done := r.stages(ctx)
+	watch.end(ctx)
+	return done
 }
 
 // accept finds the routes of an event, and records it if it is to be.
@@ -170,16 +179,24 @@ func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, 
 	return routes, known, err
 }
 
-// finished asks the ledger which listeners need not run again.
-func (b *Bus) finished(ctx context.Context, e *Any, routes []*route) ([]string, error) {
-	if b.ledger == nil || e.ID == "" {
+// finished asks the ledger which listeners need not run again, and takes them
+// out of the run.
+func (b *Bus) finished(ctx context.Context, r *run) ([]string, error) {
+	if b.ledger == nil {
 		return nil, nil
 	}
-	names := make([]string, len(routes))
-	for i, rt := range routes {
-		names[i] = rt.name
+	r.delivery, r.watched = true, true
+	if r.event.ID == "" {
+		return nil, nil
 	}
-	return b.ledger.Finished(ctx, e.identity(), names)
+	r.names = r.names[:0]
+	for _, rt := range r.routes {
+		r.names = append(r.names, rt.name)
+	}
+	r.event.key = r.event.identity()
+	finished, err := b.ledger.Finished(ctx, r.event.key, r.names)
+	r.routes = unfinished(r.routes, finished)
+	return finished, err
 }
 
 func unfinished(routes []*route, finished []string) []*route {

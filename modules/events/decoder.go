@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -290,14 +291,9 @@ func (u *unwrapping) fail(reason string, err error) error {
 // with lets what an inner layer tells override what the outer ones told.
 // Metadata adds up.
 func (e Event[T]) with(p Part) Event[T] {
-	for _, s := range []struct {
-		outer *string
-		inner string
-	}{{&e.ID, p.ID}, {&e.Name, p.Name}, {&e.Source, p.Source}} {
-		if s.inner != "" {
-			*s.outer = s.inner
-		}
-	}
+	e.ID = cmp.Or(p.ID, e.ID)
+	e.Name = cmp.Or(p.Name, e.Name)
+	e.Source = cmp.Or(p.Source, e.Source)
 	if !p.Time.IsZero() {
 		e.Timestamp = p.Time
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,7 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 // telemetry makes spans and measures durations. With nothing configured it
 // costs a check per event.
 type telemetry struct {
+	lazy       bool // tracer is OpenTelemetry's stand-in until a provider is set
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	parent     bool // process spans are children of the sender's, not linked
@@ -77,8 +79,10 @@ type telemetry struct {
 
 func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 	tracers, meters, propagator := o.tracers, o.meters, o.propagator
+	lazy := false
 	if tracers == nil {
 		tracers = otel.GetTracerProvider()
+		lazy = isStandIn(tracers)
 	}
 	if meters == nil {
 		meters = otel.GetMeterProvider()
@@ -87,7 +91,7 @@ func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 		propagator = otel.GetTextMapPropagator()
 	}
 	t := &telemetry{
-		tracer: tracers.Tracer(scopeName), propagator: propagator,
+		lazy: lazy, tracer: tracers.Tracer(scopeName), propagator: propagator,
 		parent: cfg.ParentFromMessage, listeners: !cfg.DisableListenerSpans,
 	}
 	meter := meters.Meter(scopeName)
@@ -109,6 +113,19 @@ func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 // idle says that nobody wants to know of a dispatch.
 func (t *telemetry) idle(ctx context.Context) bool {
 	return !t.listener.Enabled(ctx) && !trace.SpanFromContext(ctx).IsRecording()
+}
+
+// looks says whether anybody wants to know of a delivery.
+func (t *telemetry) looks(ctx context.Context) bool {
+	return !t.lazy || !isStandIn(otel.GetTracerProvider()) || t.process.Enabled(ctx) || t.listener.Enabled(ctx)
+}
+
+// isStandIn tells the provider that OpenTelemetry has while none is set. Its
+// spans are seen by nobody but cost six allocations each.
+func isStandIn(p trace.TracerProvider) bool {
+	t := reflect.TypeOf(p)
+	return t.Kind() == reflect.Pointer && t.Elem().Name() == "tracerProvider" &&
+		t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
 // watch observes one event from dispatch to outcome.
