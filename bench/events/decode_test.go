@@ -67,17 +67,16 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
-		b.Run(name("Decode and As for 8 listeners"), func(b *testing.B) {
+		b.Run(name("Decode and Dispatch to 8 listeners"), func(b *testing.B) {
+			bus := newBus(b, orderPlaced, noop[order])
 			b.ReportAllocs()
 			for b.Loop() {
 				all, err := decoder.Decode(events.Message{Body: body})
 				if err != nil {
 					b.Fatal(err)
 				}
-				for range listeners {
-					if _, err := events.As[order](all[0]); err != nil {
-						b.Fatal(err)
-					}
+				if err := bus.Dispatch(context.Background(), all[0]); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})
