@@ -135,3 +135,12 @@ func (p *Pool) Limit() int {
 	defer p.mu.Unlock()
 	return p.limit
 }
+
+// Demand tells the autoscaler of n more tasks that wait outside the pool, in a caller's own queue, or of
+// fewer if n is negative. Whoever holds work back instead of submitting it says so, or the limit does
+// not grow for it.
+func (p *Pool) Demand(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outside += n
+}
