@@ -18,7 +18,8 @@ import (
 //
 // Futures and joins of abandoned tasks resolve with ErrStopped; a goroutine that ignores its context
 // cannot be killed and goes on. A pool that was never started gives up what waits at once. Further calls
-// wait for the first one, or their ctx, and return its result.
+// wait for the first one, or their ctx, and return its result. A task must not call it: Stop would wait
+// for its own caller.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	if p.phase >= phaseDraining {
