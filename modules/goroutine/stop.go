@@ -49,7 +49,7 @@ func (p *Pool) refuse() {
 	p.phase = phaseDraining
 	for p.blocked.n > 0 {
 		w := p.blocked.pop()
-		p.reject(w.entry, ErrStopped)
+		p.reject(&w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for p.reservers.n > 0 {
@@ -98,14 +98,15 @@ func (p *Pool) cancelTasks() {
 	p.phase = phaseCancelled
 	now := p.clock.now()
 	for p.queued.n > 0 {
-		p.abandonWaiting(p.queued.pop(), now)
+		p.abandonWaiting(p.queued.first(), now)
+		p.queued.drop()
 	}
 	for p.joined.n > 0 {
 		p.abandonGroup(p.joined.pop(), now)
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
-		p.reject(w.entry, ErrStopped)
+		p.reject(&w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for e := range p.execs.all {
