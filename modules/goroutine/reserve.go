@@ -89,7 +89,7 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	}
 	p := r.pool
 	now := p.clock.now()
-	e := entry{ctx: ctx, fn: fn, since: now}
+	e := &entry{ctx: ctx, fn: fn, since: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
