@@ -21,6 +21,10 @@ const AttributeEventID = "event_id"
 // events count for what they are.
 const entryOverhead = 1 << 10
 
+// usualAttributes is how many attributes most messages have: name, id and two of trace context. A map
+// made for ten takes several times the memory.
+const usualAttributes = 4
+
 // entry is one event in an outlet.
 type entry struct {
 	*Pending // which the caller may keep for long: it does not hold on to the message
@@ -92,7 +96,7 @@ func (p *Publisher) newEntry(ctx context.Context, e events.Any, r Route, to *Des
 	if err != nil {
 		return nil, err
 	}
-	m := &Outgoing{Event: e, Body: string(body), Delay: in.delay, Attributes: make(map[string]string, maxAttributes)}
+	m := &Outgoing{Event: e, Body: string(body), Delay: in.delay, Attributes: make(map[string]string, usualAttributes)}
 	maps.Copy(m.Attributes, in.attributes)
 	if err := p.pack(ctx, m, to); err != nil {
 		return nil, err
