@@ -60,7 +60,7 @@ func New(p Params) (Result, error) {
 	switch {
 	case p.Client != nil:
 		api = p.Client
-	case len(p.Config.Queues)+len(p.Config.Publish) > 0:
+	case p.Config.usesQueues():
 		client, err := NewClient(context.Background())
 		if err != nil {
 			return Result{}, err
