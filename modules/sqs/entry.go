@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fxpond/fxpond/modules/events"
 )
@@ -31,8 +32,9 @@ type entry struct {
 
 	outlet  *outlet // nil when the entry got its answer before it got there
 	message *Outgoing
-	size    int    // as the service counts it
-	order   string // the group on FIFO, else ""
+	size    int        // as the service counts it
+	order   string     // the group on FIFO, else ""
+	span    trace.Span // nil without a tracer
 
 	// Where the line holds it; nil once a request has taken it.
 	place  *list.Element
@@ -47,6 +49,7 @@ func (e *entry) weight() int64 { return int64(e.size) + entryOverhead }
 
 // reject answers an entry that is in no outlet.
 func (e *entry) reject(err error) {
+	endSpan(e.span, "", err)
 	e.answer(Sent{}, &PublishError{Event: e.message.Event, To: e.outlet.to.Name, Err: err})
 	e.outlet = nil
 }

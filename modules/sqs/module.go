@@ -6,6 +6,7 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -32,6 +33,7 @@ type Params struct {
 	Decoder   *events.Decoder
 	Logger    *zap.Logger          `optional:"true"`
 	Meters    metric.MeterProvider `optional:"true"`
+	Tracers   trace.TracerProvider `optional:"true"`
 	Store     ObjectStore          `optional:"true"`               // such as modules/sqs/s3
 	Topics    Carrier              `optional:"true" name:"topics"` // of modules/sqs/sns
 	Buses     Carrier              `optional:"true" name:"buses"`  // of modules/sqs/eventbridge
@@ -52,6 +54,9 @@ func New(p Params) (Result, error) {
 	if p.Logger != nil {
 		log = p.Logger.Named("sqs")
 		opts = append(opts, WithLogger(log))
+	}
+	if p.Tracers != nil {
+		opts = append(opts, WithTracerProvider(p.Tracers))
 	}
 	if p.Meters != nil {
 		opts = append(opts, WithMeterProvider(p.Meters))
