@@ -39,13 +39,13 @@ func TestPublisherMetrics(t *testing.T) {
 			case metricdata.Sum[int64]:
 				for _, point := range data.DataPoints {
 					kind, _ := point.Attributes.Value("error.type")
-					lines = append(lines, fmt.Sprintf("%s %s %d", m.Name, kind.Emit(), point.Value))
+					lines = append(lines, fmt.Sprintf("%s %s %d", m.Name, kind.String(), point.Value))
 				}
 			case metricdata.Histogram[float64]:
 				for _, point := range data.DataPoints {
 					to, _ := point.Attributes.Value("messaging.destination.name")
 					kind, _ := point.Attributes.Value("error.type")
-					lines = append(lines, fmt.Sprintf("%s %s %s %d", m.Name, to.Emit(), kind.Emit(), point.Count))
+					lines = append(lines, fmt.Sprintf("%s %s %s %d", m.Name, to.String(), kind.String(), point.Count))
 				}
 			}
 		}
