@@ -45,22 +45,29 @@ func newPublishTelemetry(o options) (*publishTelemetry, error) {
 // message costs more than the measurement.
 type outletTelemetry struct {
 	*publishTelemetry
-	ok     metric.MeasurementOption
-	errors sync.Map // error.type -> metric.MeasurementOption; the types are AWS's codes, a closed set
-	set    func(more ...attribute.KeyValue) metric.MeasurementOption
+	ok     *outcome
+	errors sync.Map // error.type -> *outcome; the types are AWS's codes, a closed set
+	set    func(more ...attribute.KeyValue) *outcome
 
 	sent, lost, requests, retried atomic.Int64
 }
 
+// outcome is the options of a measurement, in the slices that the instruments take.
+type outcome struct {
+	add    []metric.AddOption
+	record []metric.RecordOption
+}
+
 func (t *publishTelemetry) of(destination string) *outletTelemetry {
-	set := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(more,
+	set := func(more ...attribute.KeyValue) *outcome {
+		o := metric.WithAttributeSet(attribute.NewSet(append(more,
 			keySystem.String("aws_sqs"), keyDestination.String(destination), keyOperation.String("send"))...))
+		return &outcome{add: []metric.AddOption{o}, record: []metric.RecordOption{o}}
 	}
 	return &outletTelemetry{publishTelemetry: t, ok: set(), set: set}
 }
 
-func (t *outletTelemetry) outcome(err error) metric.MeasurementOption {
+func (t *outletTelemetry) outcome(err error) *outcome {
 	if err == nil {
 		return t.ok
 	}
@@ -69,7 +76,7 @@ func (t *outletTelemetry) outcome(err error) metric.MeasurementOption {
 	if !known {
 		option, _ = t.errors.LoadOrStore(kind, t.set(keyError.String(kind)))
 	}
-	return option.(metric.MeasurementOption) //nolint:errcheck,forcetypeassert // nothing else is stored
+	return option.(*outcome) //nolint:errcheck,forcetypeassert // nothing else is stored
 }
 
 // errorType is a word for an error, from a closed set.
@@ -99,7 +106,7 @@ func (t *outletTelemetry) request(answers []Answer, took time.Duration) {
 			break
 		}
 	}
-	t.duration.Record(context.Background(), took.Seconds(), t.outcome(err))
+	t.duration.Record(context.Background(), took.Seconds(), t.outcome(err).record...)
 }
 
 // answered takes note of the end of one message.
@@ -109,5 +116,5 @@ func (t *outletTelemetry) answered(err error) {
 	} else {
 		t.sent.Add(1)
 	}
-	t.published.Add(context.Background(), 1, t.outcome(err))
+	t.published.Add(context.Background(), 1, t.outcome(err).add...)
 }
