@@ -14,7 +14,7 @@ import (
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
-// Module provides [*Consumer] and [*Publisher], starts the consumer with the app and stops it before
+// Module provides [*Consumer], [*Publisher] and [*Admin], starts the consumer with the app and stops it before
 // the bus and the pool. It needs goroutine.Module and events.Module beside it.
 var Module = fx.Module("fxpond/sqs",
 	fx.Provide(New),
@@ -45,6 +45,7 @@ type Result struct {
 
 	Consumer  *Consumer
 	Publisher *Publisher
+	Admin     *Admin
 }
 
 // New makes the consumer and the publisher and ties them to the app's lifecycle.
@@ -61,12 +62,14 @@ func New(p Params) (Result, error) {
 	if p.Meters != nil {
 		opts = append(opts, WithMeterProvider(p.Meters))
 	}
-	var api API
+	var api AdminAPI
 	switch {
 	case p.Client != nil:
 		api = p.Client
 	case p.Config.usesQueues():
-		client, err := NewClient(context.Background())
+		client, err := NewClient(context.Background(), func(o *awssqs.Options) {
+			o.DisableMessageChecksumValidation = p.Config.DisableChecksums
+		})
 		if err != nil {
 			return Result{}, err
 		}
@@ -92,5 +95,5 @@ func New(p Params) (Result, error) {
 		},
 		OnStop: consumer.Stop,
 	})
-	return Result{Consumer: consumer, Publisher: publisher}, nil
+	return Result{Consumer: consumer, Publisher: publisher, Admin: NewAdmin(api)}, nil
 }
