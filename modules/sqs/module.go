@@ -6,6 +6,7 @@ import (
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -32,6 +33,7 @@ type Params struct {
 	Decoder   *events.Decoder
 	Logger    *zap.Logger          `optional:"true"`
 	Meters    metric.MeterProvider `optional:"true"`
+	Tracers   trace.TracerProvider `optional:"true"`
 	Store     ObjectStore          `optional:"true"`               // such as modules/sqs/s3
 	Topics    Carrier              `optional:"true" name:"topics"` // of modules/sqs/sns
 	Buses     Carrier              `optional:"true" name:"buses"`  // of modules/sqs/eventbridge
@@ -54,6 +56,9 @@ func New(p Params) (Result, error) {
 		log = p.Logger.Named("sqs")
 		opts = append(opts, WithLogger(log))
 	}
+	if p.Tracers != nil {
+		opts = append(opts, WithTracerProvider(p.Tracers))
+	}
 	if p.Meters != nil {
 		opts = append(opts, WithMeterProvider(p.Meters))
 	}
@@ -61,7 +66,7 @@ func New(p Params) (Result, error) {
 	switch {
 	case p.Client != nil:
 		api = p.Client
-	case len(p.Config.Queues)+len(p.Config.Publish) > 0:
+	case p.Config.usesQueues():
 		client, err := NewClient(context.Background(), func(o *awssqs.Options) {
 			o.DisableMessageChecksumValidation = p.Config.DisableChecksums
 		})
