@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime/debug"
 	"time"
 
 	"gorm.io/gorm/schema"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
 // scanner reads rows into T without going through gorm: a find by key is where a service spends its
@@ -75,26 +78,30 @@ func (s *scanner[T]) rows(ctx context.Context, rows *sql.Rows, out []T) ([]T, er
 }
 
 // cell scans into a plain Go value and takes NULL as its zero, as gorm does.
-type cell struct{ dst reflect.Value }
+type cell struct {
+	dst reflect.Value
+	own sql.Scanner // the type's own
+}
 
 // into returns what rows.Scan shall fill.
 func (c *cell) into(v reflect.Value) any {
 	p := v.Addr().Interface()
-	switch p := p.(type) {
-	case sql.Scanner:
-		return p
-	case *[]byte:
+	if own, ok := p.(sql.Scanner); ok {
+		c.own = own
+		return c
+	}
+	if _, bytes := p.(*[]byte); bytes || v.Kind() == reflect.Pointer {
 		return p
 	}
-	if v.Kind() == reflect.Pointer {
-		return p
-	}
-	c.dst = v
+	c.dst, c.own = v, nil
 	return c
 }
 
 // Scan implements sql.Scanner.
 func (c *cell) Scan(src any) error {
+	if c.own != nil {
+		return c.guarded(src)
+	}
 	switch src := src.(type) {
 	case nil:
 		c.dst.SetZero()
@@ -132,6 +139,17 @@ func (c *cell) Scan(src any) error {
 		}
 	}
 	return c.convert(src)
+}
+
+// guarded turns a panic of the type's own Scan into an error: it would leave rows locked, and closing
+// them would wait for ever.
+func (c *cell) guarded(src any) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &goroutine.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return c.own.Scan(src)
 }
 
 // convert lets database/sql convert what is not the obvious pair of types.
