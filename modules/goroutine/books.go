@@ -21,32 +21,40 @@ type books struct {
 }
 
 // begin moves t from waiting to running. The caller has taken it out of its queue.
-func (p *Pool) begin(t *task, now time.Duration) {
-	t.state, t.started = stateRunning, now
+func (p *Pool) begin(t *task, now time.Duration, timed bool) {
+	if timed {
+		p.books.waits.add(now - t.since)
+	}
+	t.state, t.since, t.timed, t.stuck = stateRunning, now, timed, false
 	p.running.push(&t.node)
 	p.books.waiting--
 	p.books.running++
-	p.books.waits.add(now - t.enqueued)
+	if t.inline {
+		p.books.inline++
+	}
 }
 
-// beginInline begins t on its joiner's goroutine, which may be host's.
+// beginInline begins t on the goroutine of whoever waits for it, which may be host's.
 func (p *Pool) beginInline(t, host *task, now time.Duration) {
 	t.host, t.inline = host, true
-	p.books.inline++
-	p.begin(t, now)
+	p.begin(t, now, true)
 }
 
 // finish records the outcome of t. If Stop has given t up, that outcome stands.
 func (p *Pool) finish(t *task, err error, now time.Duration) {
 	p.running.remove(&t.node)
-	p.books.runs.add(now - t.started)
+	if t.timed {
+		p.books.runs.add(now - t.since)
+	}
 	if t.inline {
 		p.books.inline--
 	}
 	if t.panicked {
+		t.panicked = false
 		p.books.panics++
 	}
-	if t.state == stateDone {
+	t.state = stateDone
+	if t.givenUp {
 		return
 	}
 	p.books.running--
@@ -55,47 +63,67 @@ func (p *Pool) finish(t *task, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
-	p.complete(t, err)
+	p.resolve(t, err)
 }
 
-// abandon gives t up at the end of Stop's patience.
-func (p *Pool) abandon(t *task, now time.Duration) AbandonedTask {
-	left := AbandonedTask{Name: t.name(), Running: t.state == stateRunning, Age: now - t.enqueued}
-	if left.Running {
-		left.Age = now - t.started
-		t.givenUp = true
-		p.books.running--
-	} else {
-		p.books.waiting--
+// resolve tells whoever waits for t.
+func (p *Pool) resolve(t *task, err error) {
+	switch {
+	case t.group != nil:
+		t.group.resolve(int(t.index), err)
+	case t.future != nil:
+		t.future.resolve(err)
 	}
+	p.checkOver()
+}
+
+// reject needs t in no queue.
+func (p *Pool) reject(t *task, err error) {
+	t.state = stateDone
+	p.books.rejected++
+	p.books.waiting--
+	p.resolve(t, err)
+}
+
+// abandonWaiting gives up a queued task.
+func (p *Pool) abandonWaiting(t *task, now time.Duration) {
+	t.state = stateDone
+	p.books.waiting--
 	p.books.abandoned++
-	p.complete(t, ErrStopped)
-	return left
+	p.left = append(p.left, AbandonedTask{Name: t.name(), Age: now - t.since})
+	p.resolve(t, ErrStopped)
 }
 
-// complete tells whoever waits for t.
-func (p *Pool) complete(t *task, err error) {
-	t.state, t.err = stateDone, err
-	if t.done != nil {
-		close(t.done)
+// abandonGroup gives up the functions of g that nobody has claimed.
+func (p *Pool) abandonGroup(g *group, now time.Duration) {
+	for i := g.next; i < g.n; i++ {
+		p.joinable--
+		p.books.waiting--
+		p.books.abandoned++
+		p.left = append(p.left, AbandonedTask{Name: g.name(i), Age: now - g.since})
+		g.resolve(i, ErrStopped)
 	}
-	if t.group != nil {
-		t.group.memberDone()
-	}
-	if p.phase >= phaseDraining {
-		p.checkDrained()
-		p.checkGone()
-	}
+	g.next = g.n
 }
 
-func (p *Pool) checkDrained() {
-	if p.phase == phaseDraining && p.books.waiting == 0 && p.books.running == 0 {
-		closeOnce(p.drained)
-	}
+// abandonRunning gives up a task whose goroutine cannot be stopped.
+func (p *Pool) abandonRunning(t *task, now time.Duration) AbandonedTask {
+	t.givenUp = true
+	p.books.running--
+	p.books.abandoned++
+	p.resolve(t, ErrStopped)
+	return AbandonedTask{Name: t.name(), Running: true, Age: now - t.since}
 }
 
-func (p *Pool) checkGone() {
-	if p.phase == phaseCancelled && p.workers == 0 && p.books.running == 0 {
+// checkOver tells Stop when there is nothing more to wait for.
+func (p *Pool) checkOver() {
+	switch {
+	case p.phase < phaseDraining:
+	case p.phase == phaseDraining:
+		if p.books.waiting == 0 && p.books.running == 0 {
+			closeOnce(p.drained)
+		}
+	case p.workers == 0 && p.books.running == 0:
 		closeOnce(p.gone)
 	}
 }

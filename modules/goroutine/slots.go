@@ -17,7 +17,7 @@ func (p *Pool) settle() {
 		return
 	}
 	for p.limit-p.busy-p.held-p.waking > 0 {
-		tasks := p.queued.n+p.joined.n > p.waking
+		tasks := p.queued.n+p.joinable > p.waking
 		if p.reservers.n > 0 && (p.reserverTurn || !tasks) && p.grant(tasks) {
 			p.reserverTurn = false
 			continue

@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,7 +38,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 		p.control.stop()
 		p.drain(ctx)
 	}
-	p.stopErr = p.report()
+	p.stopErr = errors.Join(p.report(), p.telemetry.stop())
 	close(p.stopDone)
 	return p.stopErr
 }
@@ -55,7 +56,7 @@ func (p *Pool) refuse() {
 	}
 	p.held = 0
 	p.settle()
-	p.checkDrained()
+	p.checkOver()
 }
 
 // drain waits for all tasks, cancels what is left of them in time, and waits for all workers.
@@ -88,11 +89,12 @@ func (p *Pool) cancelTasks() {
 	var cancels []context.CancelCauseFunc
 	p.mu.Lock()
 	p.phase = phaseCancelled
-	now := p.now()
-	for _, q := range []*queue[task]{&p.queued, &p.joined} {
-		for q.n > 0 {
-			p.left = append(p.left, p.abandon(q.pop(), now))
-		}
+	now := p.clock.now()
+	for p.queued.n > 0 {
+		p.abandonWaiting(p.queued.pop(), now)
+	}
+	for p.joined.n > 0 {
+		p.abandonGroup(p.joined.pop(), now)
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
@@ -100,8 +102,8 @@ func (p *Pool) cancelTasks() {
 		w.wake(ErrStopped)
 	}
 	for t := range p.running.all {
-		if t.cancel != nil {
-			cancels = append(cancels, t.cancel)
+		if t.future != nil && t.future.cancel != nil {
+			cancels = append(cancels, t.future.cancel)
 		}
 		if t.group != nil && t.group.cancel != nil {
 			cancels = append(cancels, t.group.cancel)
@@ -109,7 +111,7 @@ func (p *Pool) cancelTasks() {
 	}
 	p.settle()
 	p.dismissIdle(now, 0)
-	p.checkGone()
+	p.checkOver()
 	p.mu.Unlock()
 
 	p.cancelHard(ErrStopped)
@@ -121,10 +123,10 @@ func (p *Pool) cancelTasks() {
 // report gives up what still runs and says what was left.
 func (p *Pool) report() error {
 	p.mu.Lock()
-	now := p.now()
+	now := p.clock.now()
 	var running []AbandonedTask
 	for t := range p.running.all {
-		running = append(running, p.abandon(t, now))
+		running = append(running, p.abandonRunning(t, now))
 	}
 	p.left = append(running, p.left...)
 	left := p.left

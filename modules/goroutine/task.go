@@ -14,12 +14,12 @@ const (
 	stateNew     taskState = iota
 	stateBlocked           // its submitter waits for room
 	stateQueued            // waits for a worker
-	stateJoined            // waits for a worker or for the joiner that needs it
 	stateRunning
 	stateDone
 )
 
-// slotState says what a running task does with its slot. A task that a joiner runs inline has none.
+// slotState says what a running task does with its slot. One that runs on the goroutine of another
+// task, or outside the pool, has none.
 type slotState uint8
 
 const (
@@ -28,60 +28,36 @@ const (
 	slotLent           // its goroutine waits inside the pool; the slot counts in Pool.lent
 )
 
-// task is the record of one submitted function and, at the same time, the context that the function
-// gets: one allocation for both. Fields below mu are guarded by Pool.mu.
+// task is one function in the pool's hands and, at the same time, the context that the function gets:
+// one allocation for both. For the functions of a group it is a lane, which runs several of them one
+// after the other. Pool.mu guards the fields below it.
 type task struct {
-	pool   *Pool
-	ctx    context.Context // the caller's
-	body   body
-	cancel context.CancelCauseFunc // ends a context merged from the caller's and the pool's; may be nil
+	pool *Pool
+	ctx  context.Context // the caller's, or one merged by Pool.scope
+	fn   func(context.Context) error
 
-	// pooled tasks take values from ctx and cancellation from the pool alone.
-	pooled bool
-	// orphans have nobody who reads their error, so the pool logs it.
-	orphan   bool
-	panicked bool
+	group  *group  // set for a lane; fn is unused then
+	future *future // set for a task that somebody may await
+
+	pooled   bool // takes values from ctx, but cancellation from the pool alone
+	orphan   bool // nobody reads its error, so the pool logs it
+	inline   bool // runs on the goroutine of whoever waits for it
+	panicked bool // written by the goroutine that runs it
 
 	// mu:
-	node[task]
-	host     *task         // the task on whose goroutine a joiner runs this one; nil on a worker or outside
-	group    *group        // told when the task is done; may be nil
-	done     chan struct{} // made when somebody waits; closed when the task is done
-	err      error
-	enqueued time.Duration
-	started  time.Duration
-	state    taskState
-	slot     slotState
-	inline   bool // run by its joiner
-	givenUp  bool // resolved by Stop while it ran
-	stuck    bool
-	lenders  int32
+	state   taskState
+	slot    slotState
+	timed   bool  // its start is exact: see clock
+	givenUp bool  // counted and resolved by Stop while it ran
+	index   int32 // which function of the group
+	lenders int16 // goroutines that wait with its slot lent
+	stuck   bool
+	node    node[task]
+	host    *task         // the task on whose goroutine it runs inline; may be nil
+	since   time.Duration // submitted while it waits, started while it runs
 }
 
-// end follows call, before the books do.
-func (t *task) end(err error) {
-	if t.cancel != nil {
-		t.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
-	}
-}
-
-// body is what a task runs. A function value converts to it without allocation.
-type body interface {
-	run(ctx context.Context) error
-	pc() uintptr
-}
-
-type funcBody func(ctx context.Context) error
-
-func (f funcBody) run(ctx context.Context) error { return f(ctx) }
-func (f funcBody) pc() uintptr                   { return pcOf(f) }
-
-func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
-
-// call runs the body. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
+// call runs the function. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
 // not return then and the caller's deferred function does the books.
 func (t *task) call() (err error) {
 	if !t.pooled && t.ctx.Err() != nil {
@@ -93,7 +69,23 @@ func (t *task) call() (err error) {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return t.body.run(t)
+	if g := t.group; g != nil {
+		return g.call(t, int(t.index))
+	}
+	return t.fn(t)
+}
+
+// end follows call, before the books do.
+func (t *task) end(err error) {
+	if m := &t.pool.telemetry; m.duration != nil && t.timed && m.duration.Enabled(t) {
+		m.record(t, err, t.pool.clock.now()-t.since)
+	}
+	if t.future != nil && t.future.cancel != nil {
+		t.future.cancel(nil)
+	}
+	if t.orphan && err != nil {
+		t.pool.logFailure(t, err)
+	}
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -120,6 +112,7 @@ func (t *task) Err() error {
 
 type (
 	poolKey struct{ pool *Pool } // a task answers itself for its own pool
+	taskKey struct{}             // and for any
 	nameKey struct{}
 )
 
@@ -133,8 +126,10 @@ func (t *task) Value(key any) any {
 			return t
 		}
 		if !t.inline {
-			return nil // another pool's task up there runs on another goroutine
+			return nil // a task of another pool up there runs on another goroutine
 		}
+	case taskKey:
+		return t
 	case nameKey:
 		return nil // a name is for one task, not for those it submits
 	}
@@ -146,7 +141,13 @@ func (t *task) Value(key any) any {
 	return t.ctx.Value(key)
 }
 
-// holder is the task whose slot pays for t.
+// current is the task of this pool that runs with ctx, or nil.
+func (p *Pool) current(ctx context.Context) *task {
+	t, _ := ctx.Value(poolKey{p}).(*task)
+	return t
+}
+
+// holder is the task whose slot pays for t; nil if none does.
 func (t *task) holder() *task {
 	for t != nil && t.slot == slotNone {
 		t = t.host
@@ -155,13 +156,14 @@ func (t *task) holder() *task {
 }
 
 func (t *task) name() string {
-	if name, ok := t.ctx.Value(nameKey{}).(string); ok {
-		return name
+	pc := pcOf(t.fn)
+	switch {
+	case t.group != nil:
+		return t.group.name(int(t.index))
+	case t.future != nil:
+		pc = t.future.pc
 	}
-	if f := runtime.FuncForPC(t.body.pc()); f != nil {
-		return f.Name()
-	}
-	return "unknown"
+	return nameOf(t.ctx, pc)
 }
 
 // WithName names the task that is submitted with the returned context, in logs and in the report of
@@ -170,3 +172,15 @@ func (t *task) name() string {
 func WithName(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, nameKey{}, name)
 }
+
+func nameOf(ctx context.Context, pc uintptr) string {
+	if name, ok := ctx.Value(nameKey{}).(string); ok {
+		return name
+	}
+	if f := runtime.FuncForPC(pc); f != nil {
+		return f.Name()
+	}
+	return "unknown"
+}
+
+func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }

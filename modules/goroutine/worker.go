@@ -11,6 +11,7 @@ type worker struct {
 	signal   chan struct{} // holds one: the sender never blocks
 	since    time.Duration // idle since
 	assigned *task         // to be run at once: a reservation's
+	runs     uint32
 	leave    bool
 }
 
@@ -62,10 +63,17 @@ func (w *worker) run() {
 	}
 }
 
-// next does the books of the task that w has run, if any, with the error it returned, and returns the one to run now. It blocks
-// while there is none; nil tells the worker to end.
+// next does the books of the task that w has run, if any, with the error it returned, and returns the
+// one to run now. It blocks while there is none; nil tells the worker to end.
 func (p *Pool) next(w *worker, prev *task, err error) *task {
-	now := p.now()
+	timed := !p.clock.fast.Load() || w.runs%timedEvery == 0
+	w.runs++
+	var now time.Duration
+	if timed || prev != nil && prev.timed {
+		now = p.clock.now()
+	} else {
+		now = p.clock.about()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if prev != nil {
@@ -78,7 +86,7 @@ func (p *Pool) next(w *worker, prev *task, err error) *task {
 		return t
 	}
 	for {
-		if t := p.take(now); t != nil {
+		if t := p.take(prev, now, timed); t != nil {
 			p.settle()
 			return t
 		}
@@ -86,11 +94,12 @@ func (p *Pool) next(w *worker, prev *task, err error) *task {
 			p.dropWorker()
 			return nil
 		}
+		prev, timed = nil, true
 		w.since = now
 		p.idle = append(p.idle, w)
 		p.mu.Unlock()
 		<-w.signal
-		now = p.now()
+		now = p.clock.now()
 		p.mu.Lock()
 		if w.leave {
 			p.dropWorker()
@@ -112,18 +121,18 @@ func (p *Pool) arrive(w *worker) *task {
 	return nil
 }
 
-// joinsPerTask is how many joined tasks go before a queued one that waits as well.
+// joinsPerTask is how many joined functions go before a queued task that waits as well.
 const joinsPerTask = 3
 
-// take starts the next waiting task if a slot is free for it.
-func (p *Pool) take(now time.Duration) *task {
+// take starts the next waiting task if a slot is free for it. prev is what this worker ran last.
+func (p *Pool) take(prev *task, now time.Duration, timed bool) *task {
 	if p.busy+p.held >= p.limit || p.phase == phaseCancelled {
 		return nil
 	}
 	var t *task
 	switch {
-	case p.joined.n > 0 && (p.queued.n == 0 || p.joinRun < joinsPerTask):
-		t = p.joined.pop()
+	case p.joinable > 0 && (p.queued.n == 0 || p.joinRun < joinsPerTask):
+		t = p.joined.head.value.claimFor(prev)
 		p.joinRun++
 	case p.queued.n > 0:
 		t = p.queued.pop()
@@ -134,7 +143,7 @@ func (p *Pool) take(now time.Duration) *task {
 	p.reserverTurn = true
 	t.slot = slotBusy
 	p.busy++
-	p.begin(t, now)
+	p.begin(t, now, timed)
 	return t
 }
 
@@ -148,7 +157,7 @@ func (p *Pool) bury(t *task) {
 	t.end(ErrGoexit)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.finish(t, ErrGoexit, p.now())
+	p.finish(t, ErrGoexit, p.clock.now())
 	p.releaseSlot(t)
 	p.dropWorker()
 	p.settle()
@@ -156,7 +165,7 @@ func (p *Pool) bury(t *task) {
 
 func (p *Pool) dropWorker() {
 	p.workers--
-	p.checkGone()
+	p.checkOver()
 }
 
 // dismissIdle ends the workers that have been idle since before the given time, down to keep workers,
