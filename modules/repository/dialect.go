@@ -60,17 +60,21 @@ type Dialect struct {
 	// MaxBind is the limit of parameters in a statement.
 	MaxBind int
 
-	// EventTail selects, with the cursor's parts as parameters, what the event store may already show.
-	EventTail EventTail
+	// EventLog is how the event store is read.
+	EventLog EventLog
 }
 
-// EventTail is how a dialect's event log is read in an order in which no committed event can appear
-// before one that was read already.
-type EventTail struct {
-	// Order are the columns of the cursor, all integers.
-	Order []string
-	// Visible restricts the rows to those before which nothing can appear any more. May be empty.
-	Visible string
+// EventLog reads a log in such a way that no committed event is skipped, though transactions commit in
+// another order than they began in. What a reader can see is named by a snapshot, a text.
+type EventLog struct {
+	// Begin is the snapshot in which nothing is visible.
+	Begin string
+	// Snapshot selects the current one.
+	Snapshot string
+	// Valid tells whether a text may be a snapshot.
+	Valid func(snapshot string) bool
+	// Window is the condition for rows that are visible in until, not in since, and behind (tx, id).
+	Window func(since, until, tx string, id int64) (cond string, args []any)
 }
 
 var dialects = struct {

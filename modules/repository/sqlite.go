@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 
@@ -15,6 +17,14 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs/memdb"
 	"gorm.io/gorm"
 )
+
+//go:embed migrations/*.sql
+var sqliteFiles embed.FS
+
+func sqliteMigrations() fs.FS {
+	sub, _ := fs.Sub(sqliteFiles, "migrations") // fails on malformed names only
+	return sub
+}
 
 var sqliteDialect = Dialect{
 	Name:    "sqlite",
@@ -28,8 +38,16 @@ var sqliteDialect = Dialect{
 	Classify:     classifySQLite,
 	SingleWriter: true,
 	Prepare:      true,
-	MaxBind:      32_766,                           // SQLITE_MAX_VARIABLE_NUMBER, sqlite.org/limits.html
-	EventTail:    EventTail{Order: []string{"id"}}, // ids follow commits: there is one writer
+	MaxBind:      32_766, // SQLITE_MAX_VARIABLE_NUMBER, sqlite.org/limits.html
+	Migrations:   sqliteMigrations(),
+	EventLog: EventLog{ // ids follow commits: there is one writer
+		Begin:    "0",
+		Snapshot: "SELECT CAST(COALESCE(MAX(id), 0) AS TEXT) FROM fxpond_events",
+		Valid:    func(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" },
+		Window: func(since, until, _ string, id int64) (string, []any) {
+			return "id > CAST(? AS INTEGER) AND id <= CAST(? AS INTEGER) AND id > ?", []any{since, until, id}
+		},
+	},
 }
 
 func openSQLite(dsn string) (*sql.DB, func(), error) {

@@ -12,8 +12,11 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
+	"io/fs"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +30,14 @@ import (
 
 func init() { repository.Register(&dialect) }
 
+//go:embed migrations/*.sql
+var files embed.FS
+
+func migrations() fs.FS {
+	sub, _ := fs.Sub(files, "migrations") // fails on malformed names only
+	return sub
+}
+
 var dialect = repository.Dialect{
 	Name:     "postgres",
 	Schemes:  []string{"postgres", "postgresql"},
@@ -39,6 +50,14 @@ var dialect = repository.Dialect{
 	Arrays:   true,
 	Dollar:   true,
 	MaxBind:  65_535, // the protocol counts parameters in 16 bits
+
+	Migrations: migrations(),
+	EventLog: repository.EventLog{
+		Begin:    "1:1:",
+		Snapshot: "SELECT pg_current_snapshot()::text",
+		Valid:    regexp.MustCompile(`^[1-9][0-9]*:[1-9][0-9]*:([0-9]+(,[0-9]+)*)?$`).MatchString,
+		Window:   window,
+	},
 }
 
 func open(dsn string) (*sql.DB, func(), error) {
@@ -96,4 +115,11 @@ func classify(err error) repository.Fault {
 		return repository.FaultValue
 	}
 	return repository.FaultOther
+}
+
+// window compares snapshots: postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT.
+// The first condition says nothing new but lets the index skip what is long read.
+func window(since, until, tx string, id int64) (string, []any) {
+	return "tx_id >= pg_snapshot_xmin(?::pg_snapshot) AND NOT pg_visible_in_snapshot(tx_id, ?::pg_snapshot)" +
+		" AND pg_visible_in_snapshot(tx_id, ?::pg_snapshot) AND (tx_id, id) > (?::xid8, ?)", []any{since, since, until, tx, id}
 }
