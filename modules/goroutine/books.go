@@ -20,41 +20,47 @@ type books struct {
 	inline        int // running tasks that their joiner runs
 }
 
-// begin moves t from waiting to running. The caller has taken it out of its queue.
-func (p *Pool) begin(t *task, now time.Duration, timed bool) {
-	if timed {
-		p.books.waits.add(now - t.since)
+// start begins a task that has left the queue on x.
+func (p *Pool) start(x *exec, e entry, now time.Duration, timed bool) {
+	pooled := e.future == nil || e.future.pooled
+	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
+		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
+		x.shared = shareable(e.ctx)
 	}
-	t.state, t.since, t.timed, t.stuck = stateRunning, now, timed, false
-	p.running.push(&t.node)
+	x.fn, x.future, x.group = e.fn, e.future, nil
+	if e.future != nil {
+		e.future.queued = false
+	}
+	p.begin(x, e.since, now, timed)
+}
+
+// begin moves what x is about to run from waiting to running.
+func (p *Pool) begin(x *exec, submitted, now time.Duration, timed bool) {
+	if timed {
+		p.books.waits.add(now - submitted)
+	}
+	x.task.exec = x
+	x.running, x.since, x.timed, x.stuck = true, now, timed, false
 	p.books.waiting--
 	p.books.running++
-	if t.inline {
-		p.books.inline++
-	}
 }
 
-// beginInline begins t on the goroutine of whoever waits for it, which may be host's.
-func (p *Pool) beginInline(t, host *task, now time.Duration) {
-	t.host, t.inline = host, true
-	p.begin(t, now, true)
-}
-
-// finish records the outcome of t. If Stop has given t up, that outcome stands.
-func (p *Pool) finish(t *task, err error, now time.Duration) {
-	p.running.remove(&t.node)
-	if t.timed {
-		p.books.runs.add(now - t.since)
+// finish records the outcome of what x has run. If Stop has given it up, that outcome stands.
+func (p *Pool) finish(x *exec, err error, now time.Duration) {
+	if x.timed {
+		p.books.runs.add(now - x.since)
 	}
-	if t.inline {
-		p.books.inline--
-	}
-	if t.panicked {
-		t.panicked = false
+	if x.panicked {
+		x.panicked = false
 		p.books.panics++
 	}
-	t.state = stateDone
-	if t.givenUp {
+	x.task.exec = nil
+	x.running = false
+	x.turn++
+	x.lenders = 0
+	if x.givenUp {
+		x.givenUp = false
+		p.checkOver()
 		return
 	}
 	p.books.running--
@@ -63,56 +69,62 @@ func (p *Pool) finish(t *task, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
-	p.resolve(t, err)
+	x.resolve(err)
+	p.checkOver()
 }
 
-// resolve tells whoever waits for t.
-func (p *Pool) resolve(t *task, err error) {
+// resolve tells whoever waits for what x runs.
+func (x *exec) resolve(err error) {
 	switch {
-	case t.group != nil:
-		t.group.resolve(int(t.index), err)
-	case t.future != nil:
-		t.future.resolve(err)
+	case x.group != nil:
+		x.group.resolve(x.index, err)
+	case x.future != nil:
+		x.future.resolve(err)
+	}
+}
+
+// reject needs e in no queue.
+func (p *Pool) reject(e entry, err error) {
+	p.books.rejected++
+	p.books.waiting--
+	if e.future != nil {
+		e.future.resolve(err)
 	}
 	p.checkOver()
 }
 
-// reject needs t in no queue.
-func (p *Pool) reject(t *task, err error) {
-	t.state = stateDone
-	p.books.rejected++
-	p.books.waiting--
-	p.resolve(t, err)
-}
-
-// abandonWaiting gives up a queued task.
-func (p *Pool) abandonWaiting(t *task, now time.Duration) {
-	t.state = stateDone
+// abandonWaiting gives up a task that has left the queue.
+func (p *Pool) abandonWaiting(e entry, now time.Duration) {
 	p.books.waiting--
 	p.books.abandoned++
-	p.left = append(p.left, AbandonedTask{Name: t.name(), Age: now - t.since})
-	p.resolve(t, ErrStopped)
+	p.left = append(p.left, AbandonedTask{Name: e.name(), Age: now - e.since})
+	if e.future != nil {
+		e.future.queued = false
+		e.future.resolve(ErrStopped)
+	}
 }
 
 // abandonGroup gives up the functions of g that nobody has claimed.
 func (p *Pool) abandonGroup(g *group, now time.Duration) {
-	for i := g.next; i < g.n; i++ {
+	for ; g.next < g.n; g.next++ {
 		p.joinable--
 		p.books.waiting--
 		p.books.abandoned++
-		p.left = append(p.left, AbandonedTask{Name: g.name(i), Age: now - g.since})
-		g.resolve(i, ErrStopped)
+		p.left = append(p.left, AbandonedTask{Name: g.name(g.next), Age: now - g.since})
+		g.resolve(g.next, ErrStopped)
 	}
-	g.next = g.n
 }
 
-// abandonRunning gives up a task whose goroutine cannot be stopped.
-func (p *Pool) abandonRunning(t *task, now time.Duration) AbandonedTask {
-	t.givenUp = true
+// abandonRunning gives up what x runs: a goroutine cannot be stopped.
+func (p *Pool) abandonRunning(x *exec, now time.Duration) AbandonedTask {
+	x.givenUp = true
 	p.books.running--
 	p.books.abandoned++
-	p.resolve(t, ErrStopped)
-	return AbandonedTask{Name: t.name(), Running: true, Age: now - t.since}
+	if x.future != nil {
+		x.future.givenUp = true
+	}
+	x.resolve(ErrStopped)
+	return AbandonedTask{Name: x.name(), Running: true, Age: now - x.since}
 }
 
 // checkOver tells Stop when there is nothing more to wait for.
@@ -137,10 +149,10 @@ func closeOnce(ch chan struct{}) {
 	}
 }
 
-func (p *Pool) logFailure(t *task, err error) {
+func (p *Pool) logFailure(x *exec, err error) {
 	if panicked, ok := err.(*PanicError); ok { //nolint:errorlint // a panic of this very task
-		p.log.Error("task panicked", zap.String("task", t.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
+		p.log.Error("task panicked", zap.String("task", x.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
 		return
 	}
-	p.log.Warn("task failed", zap.String("task", t.name()), zap.Error(err))
+	p.log.Warn("task failed", zap.String("task", x.name()), zap.Error(err))
 }

@@ -115,7 +115,6 @@ func (p *Pool) chooseClock(now time.Duration) {
 		p.clock.fast.Store(true)
 	case fast && rate < fastRate/2:
 		p.clock.fast.Store(false)
-		p.slab = nil
 		p.settle() // a fast pool is slow to let submitters in
 	}
 }
@@ -165,15 +164,11 @@ func (p *Pool) findStuck(now time.Duration) []stuckTask {
 		return nil
 	}
 	var found []stuckTask
-	for t := range p.running.all {
-		age := now - t.since
-		if age < p.cfg.StuckAfter {
-			break // the others started later
-		}
-		if !t.stuck {
-			t.stuck = true
+	for e := range p.execs.all {
+		if age := now - e.since; e.running && !e.stuck && age >= p.cfg.StuckAfter {
+			e.stuck = true
 			p.books.stuck++
-			found = append(found, stuckTask{t.name(), age})
+			found = append(found, stuckTask{e.name(), age})
 		}
 	}
 	return found

@@ -16,7 +16,10 @@ type group struct {
 
 	pool   *Pool
 	cancel context.CancelCauseFunc // may be nil; see Pool.scope
-	lane   task                    // what the submitter runs
+	ctx    context.Context         // scoped
+	pooled bool                    // see task
+	lane   exec                    // the submitter
+	task   task                    // and what its functions get
 
 	// Guarded by Pool.mu.
 	node    node[group]
@@ -29,14 +32,13 @@ type group struct {
 
 // join runs the group and returns its errors in order.
 func (g *group) join(ctx context.Context, p *Pool) []error {
-	g.pool = p
-	g.pending = g.n
+	g.pool, g.pending = p, g.n
 	g.errs = make([]error, g.n)
 	g.node.value = g
-	t := &g.lane
-	t.pool, t.group, t.host, t.inline = p, g, p.current(ctx), true
-	t.node.value = t
-	t.ctx, t.pooled, g.cancel = p.scope(ctx)
+	g.lane.host, g.lane.inline = p.current(ctx), true
+	g.ctx, g.pooled, g.cancel = p.scope(ctx)
+	g.task = task{pool: p, ctx: g.ctx, pooled: g.pooled, inline: true}
+	g.lane.task, g.lane.group = &g.task, g
 	if g.cancel != nil {
 		defer g.cancel(nil)
 	}
@@ -44,21 +46,6 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 		g.help()
 	}
 	return g.errs
-}
-
-// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
-// merging: those that never end (pooled: the task itself adds the pool's end) and those that pass the
-// pool's own Done through. For a merged one, Stop calls cancel; so must the caller.
-func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
-	switch ctx.Done() {
-	case nil:
-		return ctx, true, nil
-	case p.hard.Done():
-		return ctx, false, nil
-	default:
-		scoped, cancel = context.WithCancelCause(ctx)
-		return scoped, false, cancel
-	}
 }
 
 // submit claims the first function for the submitter's lane and offers the rest to the workers.
@@ -79,33 +66,27 @@ func (g *group) submit() bool {
 	p.books.waiting += g.n
 	p.joinable += g.n
 	p.joined.push(&g.node)
-	g.claim(&g.lane)
-	p.begin(&g.lane, g.since, true)
+	p.enlist(&g.lane)
+	g.claim(&g.lane, g.since, true)
 	if g.n > 1 {
 		p.settle()
 	}
 	return true
 }
 
-// claim gives lane the next function. It needs mu and a function that is left.
-func (g *group) claim(lane *task) {
-	lane.index, lane.since = int32(g.next), g.since
+// claim gives x the next function. It needs mu and a function that is left.
+func (g *group) claim(x *exec, now time.Duration, timed bool) {
+	if x.group != g {
+		x.task = &task{pool: g.pool, ctx: g.ctx, pooled: g.pooled}
+		x.shared, x.group = false, g
+	}
+	x.index = g.next
 	g.next++
 	g.pool.joinable--
 	if g.next == g.n {
 		g.pool.joined.remove(&g.node)
 	}
-}
-
-// claimFor gives a worker the next function, in its own lane; prev is what it ran last. It needs mu.
-func (g *group) claimFor(prev *task) *task {
-	t := prev
-	if t == nil || t.group != g || t.inline {
-		t = &task{pool: g.pool, ctx: g.lane.ctx, group: g, pooled: g.lane.pooled}
-		t.node.value = t
-	}
-	g.claim(t)
-	return t
+	g.pool.begin(x, g.since, now, timed)
 }
 
 func (g *group) call(ctx context.Context, i int) error {
@@ -123,7 +104,7 @@ func (g *group) name(i int) string {
 	if g.each == nil {
 		pc = pcOf(g.fns[i])
 	}
-	return nameOf(g.lane.ctx, pc)
+	return nameOf(g.ctx, pc)
 }
 
 // help runs the lane's function and then whatever no worker has claimed, and waits for the rest. If a
@@ -156,11 +137,11 @@ func (g *group) advance(err error) bool {
 	p.mu.Lock()
 	p.finish(&g.lane, err, now)
 	if g.next < g.n {
-		g.claim(&g.lane)
-		p.begin(&g.lane, now, true)
+		g.claim(&g.lane, now, true)
 		p.mu.Unlock()
 		return true
 	}
+	p.execs.remove(&g.lane.node)
 	if g.pending == 0 {
 		p.mu.Unlock()
 		return false

@@ -31,7 +31,7 @@ type Pool struct {
 	// Who waits. Tasks of a join are served before the queue, three to one: whoever waits for them
 	// already holds memory, a message or a request.
 	blocked      queue[waiter] // submitters that wait for room in queued
-	queued       queue[task]
+	queued       fifo
 	joined       queue[group]
 	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
@@ -50,8 +50,8 @@ type Pool struct {
 	idle      []*worker // the longest idle first
 	engineCap int
 
-	running queue[task] // by start time, the oldest first
-	books   books
+	execs queue[exec] // all that may run a task
+	books books
 
 	phase    phase
 	control  control
@@ -65,7 +65,6 @@ type Pool struct {
 	lastScale            ScaleDecision
 
 	spare []*waiter
-	slab  []task // for a fast pool; see newTask
 }
 
 type phase uint8

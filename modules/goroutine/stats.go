@@ -61,9 +61,13 @@ func (p *Pool) Stats() Stats {
 		ScaleDowns:    p.scaleDowns,
 		LastScale:     p.lastScale,
 	}
+	for e := range p.execs.all {
+		if e.inline && e.running && !e.givenUp {
+			s.Helping++
+		}
+	}
 	p.mu.Unlock()
 
-	s.Helping = b.inline
 	s.Submitted, s.Completed, s.Failed, s.Rejected, s.Abandoned = b.submitted, b.completed, b.failed, b.rejected, b.abandoned
 	s.Waiting, s.Running = b.waiting, b.running
 	s.Panicked, s.Stuck = b.panics, b.stuck
@@ -77,14 +81,14 @@ func (p *Pool) Stats() Stats {
 func (p *Pool) oldestWait() time.Duration {
 	var oldest time.Duration
 	now := p.clock.now()
-	if p.queued.head != nil {
-		oldest = max(oldest, now-p.queued.head.value.since)
+	if p.queued.n > 0 {
+		oldest = max(oldest, now-p.queued.first().since)
 	}
 	if p.joined.head != nil {
 		oldest = max(oldest, now-p.joined.head.value.since)
 	}
 	if p.blocked.head != nil {
-		oldest = max(oldest, now-p.blocked.head.value.task.since)
+		oldest = max(oldest, now-p.blocked.head.value.entry.since)
 	}
 	return oldest
 }

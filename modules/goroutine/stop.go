@@ -1,8 +1,10 @@
 package goroutine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,7 +50,7 @@ func (p *Pool) refuse() {
 	p.phase = phaseDraining
 	for p.blocked.n > 0 {
 		w := p.blocked.pop()
-		p.reject(w.task, ErrStopped)
+		p.reject(w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for p.reservers.n > 0 {
@@ -98,15 +100,12 @@ func (p *Pool) cancelTasks() {
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
-		p.reject(w.task, ErrStopped)
+		p.reject(w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
-	for t := range p.running.all {
-		if t.future != nil && t.future.cancel != nil {
-			cancels = append(cancels, t.future.cancel)
-		}
-		if t.group != nil && t.group.cancel != nil {
-			cancels = append(cancels, t.group.cancel)
+	for e := range p.execs.all {
+		if e.running && e.cancel() != nil {
+			cancels = append(cancels, e.cancel())
 		}
 	}
 	p.settle()
@@ -125,9 +124,12 @@ func (p *Pool) report() error {
 	p.mu.Lock()
 	now := p.clock.now()
 	var running []AbandonedTask
-	for t := range p.running.all {
-		running = append(running, p.abandonRunning(t, now))
+	for e := range p.execs.all {
+		if e.running {
+			running = append(running, p.abandonRunning(e, now))
+		}
 	}
+	slices.SortStableFunc(running, func(a, b AbandonedTask) int { return cmp.Compare(b.Age, a.Age) })
 	p.left = append(running, p.left...)
 	left := p.left
 	p.mu.Unlock()

@@ -4,88 +4,24 @@ import (
 	"context"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
-type taskState uint8
-
-const (
-	stateNew     taskState = iota
-	stateBlocked           // its submitter waits for room
-	stateQueued            // waits for a worker
-	stateRunning
-	stateDone
-)
-
-// slotState says what a running task does with its slot. One that runs on the goroutine of another
-// task, or outside the pool, has none.
-type slotState uint8
-
-const (
-	slotNone slotState = iota
-	slotBusy           // the slot counts in Pool.busy
-	slotLent           // its goroutine waits inside the pool; the slot counts in Pool.lent
-)
-
-// task is one function in the pool's hands and, at the same time, the context that the function gets:
-// one allocation for both. For the functions of a group it is a lane, which runs several of them one
-// after the other. Pool.mu guards the fields below it.
+// task is the context that a function gets. Functions that run on one goroutine one after the other,
+// with the same context from their callers, share it; it is never used for another context, because a
+// function may keep it.
 type task struct {
-	pool *Pool
-	ctx  context.Context // the caller's, or one merged by Pool.scope
-	fn   func(context.Context) error
-
-	group  *group  // set for a lane; fn is unused then
-	future *future // set for a task that somebody may await
-
-	pooled   bool // takes values from ctx, but cancellation from the pool alone
-	orphan   bool // nobody reads its error, so the pool logs it
-	inline   bool // runs on the goroutine of whoever waits for it
-	panicked bool // written by the goroutine that runs it
-
-	// mu:
-	state   taskState
-	slot    slotState
-	timed   bool  // its start is exact: see clock
-	givenUp bool  // counted and resolved by Stop while it ran
-	index   int32 // which function of the group
-	lenders int16 // goroutines that wait with its slot lent
-	stuck   bool
-	node    node[task]
-	host    *task         // the task on whose goroutine it runs inline; may be nil
-	since   time.Duration // submitted while it waits, started while it runs
+	pool   *Pool
+	ctx    context.Context // the caller's, or one merged by Pool.scope
+	pooled bool            // takes values from ctx, but cancellation from the pool alone
+	inline bool            // runs on the goroutine of whoever waits for it
+	exec   *exec           // who runs it now, if anybody; guarded by Pool.mu
 }
 
-// call runs the function. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
-// not return then and the caller's deferred function does the books.
-func (t *task) call() (err error) {
-	if !t.pooled && t.ctx.Err() != nil {
-		return context.Cause(t.ctx)
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			t.panicked = true
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	if g := t.group; g != nil {
-		return g.call(t, int(t.index))
-	}
-	return t.fn(t)
-}
-
-// end follows call, before the books do.
-func (t *task) end(err error) {
-	if m := &t.pool.telemetry; m.duration != nil && t.timed && m.duration.Enabled(t) {
-		m.record(t, err, t.pool.clock.now()-t.since)
-	}
-	if t.future != nil && t.future.cancel != nil {
-		t.future.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
-	}
+// shareable says whether ctx can be compared with another one of its type, cheaply and without panic.
+func shareable(ctx context.Context) bool {
+	t := reflect.TypeOf(ctx)
+	return t.Kind() == reflect.Pointer || t.Size() == 0 && t.Comparable()
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -147,23 +83,19 @@ func (p *Pool) current(ctx context.Context) *task {
 	return t
 }
 
-// holder is the task whose slot pays for t; nil if none does.
-func (t *task) holder() *task {
-	for t != nil && t.slot == slotNone {
-		t = t.host
+// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
+// merging: those that never end (pooled: the task adds the pool's end) and those that pass the pool's
+// own Done through. For a merged one, Stop calls cancel; so must the caller.
+func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
+	switch ctx.Done() {
+	case nil:
+		return ctx, true, nil
+	case p.hard.Done():
+		return ctx, false, nil
+	default:
+		scoped, cancel = context.WithCancelCause(ctx)
+		return scoped, false, cancel
 	}
-	return t
-}
-
-func (t *task) name() string {
-	pc := pcOf(t.fn)
-	switch {
-	case t.group != nil:
-		return t.group.name(int(t.index))
-	case t.future != nil:
-		pc = t.future.pc
-	}
-	return nameOf(t.ctx, pc)
 }
 
 // WithName names the task that is submitted with the returned context, in logs and in the report of

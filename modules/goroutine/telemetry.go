@@ -120,15 +120,15 @@ func (e *instrumentErrors) counter(c metric.Int64ObservableCounter, err error) m
 }
 
 // record measures a task that has just returned err.
-func (m *telemetry) record(t *task, err error, d time.Duration) {
+func (m *telemetry) record(e *exec, err error, d time.Duration) {
 	opts := recordCompleted
 	switch {
-	case t.panicked:
+	case e.panicked:
 		opts = recordPanicked
 	case err != nil:
 		opts = recordFailed
 	}
-	m.duration.Record(t, d.Seconds(), opts...)
+	m.duration.Record(e.task, d.Seconds(), opts...)
 }
 
 func (m *telemetry) scaled(d ScaleDecision) {

@@ -3,6 +3,7 @@ package sqs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +25,30 @@ type Config struct {
 	// Queues lists what to consume. Default: none, the module only publishes.
 	Queues []Queue
 
-	// Publish maps events to the queues they are sent to; the first route whose pattern matches the
-	// event's name wins. Default: with exactly one queue in Queues every event goes there, else none.
+	// Publish maps events to the queues, topics or buses they are sent to; the first route whose
+	// pattern matches the event's name wins. Default: with exactly one queue in Queues every event goes there, else none.
 	Publish []Route
+
+	// PublishBuffer is how many bytes of events may wait to be sent or confirmed, over all destinations,
+	// each event counted with 1 KiB on top. Callers beyond it wait, so that a slow SQS slows its
+	// publishers and does not fill the memory. Default 64 MiB; at least 2 MiB.
+	PublishBuffer int
+
+	// Payload compresses or offloads long bodies. Default: neither.
+	Payload Payload
 
 	// AckLinger is how long a finished message waits for others to share its delete request.
 	// Longer means fewer requests; a crash inside it means a duplicate. Default 50ms; -1 sends at once.
 	AckLinger time.Duration
+
+	// Doctor says what Start does with what [Diagnose] finds wrong with the queues' settings: DoctorWarn
+	// logs it, DoctorFail makes a finding that loses messages an error, DoctorOff does not look.
+	// Default DoctorWarn.
+	Doctor Doctor
+
+	// DisableChecksums turns the SDK's MD5 check of bodies off, in the client that the module builds
+	// itself. TLS guards the way; the check costs about a microsecond for each KiB. Default false.
+	DisableChecksums bool
 
 	// ShutdownTimeout bounds Stop: the polls in flight, the running listeners and the last deletes
 	// all end within it. Default 8s.
@@ -45,6 +63,10 @@ type Queue struct {
 	// Concurrency caps how many messages of this queue are handled at once. Default 0: as many as the
 	// pool has slots.
 	Concurrency int
+
+	// Weight is the queue's part of the pool's slots while several queues have messages waiting; with
+	// weights 3 and 1 the first gets three of four. A queue alone gets them all. Default 1.
+	Weight int
 
 	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one,
 	// adds one for each full batch and takes one away for each empty one. Default 64.
@@ -76,6 +98,11 @@ type Queue struct {
 	// DeadLetter is the name, URL or ARN of the queue that takes messages which can never succeed.
 	// Default: the target of the queue's redrive policy. Without either such a message is retried.
 	DeadLetter string
+
+	// DeleteOffloaded deletes the object of an offloaded body once its message is deleted. Set it where
+	// this queue is the object's only reader, not behind a topic. Default: objects stay, for a life-cycle
+	// rule of the bucket to expire.
+	DeleteOffloaded bool
 }
 
 // Backoff is exponential with full jitter: the n-th redelivery waits a random time of up to
@@ -97,15 +124,15 @@ const (
 	DeleteUnhandled
 )
 
-// Route sends the events whose name matches Pattern to Queue.
-type Route struct {
-	Pattern string // "user.created", "user.*" (one segment), "user.**" (the tail), "**" (all)
-	Queue   string // name, URL or ARN
-}
-
 func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = 8 * time.Second
+	}
+	if c.PublishBuffer == 0 {
+		c.PublishBuffer = 64 << 20
+	}
+	if c.Doctor == "" {
+		c.Doctor = DoctorWarn
 	}
 	c.AckLinger = orDefault(c.AckLinger, 50*time.Millisecond)
 
@@ -113,6 +140,9 @@ func (c Config) withDefaults() Config {
 	for i, q := range c.Queues {
 		if q.MaxPollers == 0 {
 			q.MaxPollers = 64
+		}
+		if q.Weight == 0 {
+			q.Weight = 1
 		}
 		spare := (c.ShutdownTimeout - 3*time.Second).Truncate(time.Second)
 		if q.WaitTime == 0 {
@@ -152,6 +182,9 @@ func (c Config) validate() error {
 	if c.ShutdownTimeout < time.Second {
 		report("ShutdownTimeout", c.ShutdownTimeout, "use at least 1s, so that deletes in flight can end")
 	}
+	if !slices.Contains([]Doctor{DoctorWarn, DoctorFail, DoctorOff}, c.Doctor) {
+		report("Doctor", fmt.Sprintf("%q", c.Doctor), "use DoctorWarn, DoctorFail or DoctorOff")
+	}
 	seen := map[string]bool{}
 	for i, q := range c.Queues {
 		at := func(field string) string { return fmt.Sprintf("Queues[%d].%s", i, field) }
@@ -165,6 +198,9 @@ func (c Config) validate() error {
 		seen[name] = true
 		if q.Concurrency < 0 {
 			report(at("Concurrency"), q.Concurrency, "use 0 for no cap, or a positive count")
+		}
+		if q.Weight < 0 {
+			report(at("Weight"), q.Weight, "use 0 for the default of 1, or a positive weight")
 		}
 		if q.MaxPollers < 0 {
 			report(at("MaxPollers"), q.MaxPollers, "use 0 for the default of 64, or a positive count")
@@ -196,14 +232,11 @@ func (c Config) validate() error {
 			}
 		}
 	}
-	for i, r := range c.Publish {
-		if err := events.CheckPattern(r.Pattern); err != nil {
-			report(fmt.Sprintf("Publish[%d].Pattern", i), fmt.Sprintf("%q", r.Pattern), err.Error())
-		}
-		if _, err := queueName(r.Queue); err != nil {
-			report(fmt.Sprintf("Publish[%d].Queue", i), fmt.Sprintf("%q", r.Queue), err.Error())
-		}
+	if c.PublishBuffer < 2*maxBytes {
+		report("PublishBuffer", c.PublishBuffer, "use at least 2 MiB, so that a message of full size fits")
 	}
+	validateRoutes(c.Publish, report)
+	c.Payload.validate(report)
 	return errors.Join(problems...)
 }
 

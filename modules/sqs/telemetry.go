@@ -20,7 +20,6 @@ const scope = "github.com/fxpond/fxpond/modules/sqs"
 // configured queue or a fixed word.
 const (
 	metricConsumed  = "messaging.client.consumed.messages"
-	metricSent      = "messaging.client.sent.messages"
 	metricProcess   = "messaging.process.duration"
 	metricLeases    = "fxpond.sqs.leases"
 	metricAbandoned = "fxpond.sqs.abandoned.messages"
@@ -34,7 +33,6 @@ const (
 // message costs more than the measurement.
 type telemetry struct {
 	consumed  metric.Int64Counter
-	sent      metric.Int64Counter
 	process   metric.Float64Histogram
 	leases    metric.Int64Counter
 	abandoned metric.Int64Counter
@@ -52,13 +50,12 @@ type labels struct {
 
 func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
 	meter := provider.Meter(scope)
-	var errs [5]error
+	var errs [4]error
 	t := &telemetry{labels: map[string]*labels{}}
 	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
-	t.sent, errs[1] = meter.Int64Counter(metricSent, metric.WithUnit("{message}"), metric.WithDescription("Messages that SQS accepted or refused."))
-	t.process, errs[2] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
-	t.leases, errs[3] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
-	t.abandoned, errs[4] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
+	t.process, errs[1] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
+	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
+	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
 	return t, errors.Join(errs[:]...)
 }
 
@@ -105,11 +102,11 @@ func (q *intake) leasesRenewed(n int) {
 }
 
 func (q *intake) leaseRenewFailed(l *lease, err error) {
-	q.log.Warn("lease not renewed, trying again", zap.String("message", l.id), zap.Time("deadline", l.deadline), zap.Error(err))
+	q.log.Warn("lease not renewed, trying again", zap.String("message", l.message.id), zap.Time("deadline", l.deadline), zap.Error(err))
 }
 
 func (q *intake) leaseLost(l *lease, err error) {
 	q.stats.leasesLost.Add(1)
 	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost)
-	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.id), zap.Error(err))
+	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.message.id), zap.Error(err))
 }
