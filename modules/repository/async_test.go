@@ -37,7 +37,7 @@ func (l *Latch) Scan(src any) error {
 	}
 	*l = Latch(text)
 	if at, ok := latches.Load(text); ok {
-		at.(func())()
+		at.(func())() //nolint:errcheck // only functions are stored
 	}
 	return nil
 }
@@ -194,7 +194,7 @@ type Hooked struct {
 
 func (h *Hooked) AfterFind(*gorm.DB) error {
 	if at, ok := latches.Load(h.Name); ok {
-		at.(func())()
+		at.(func())() //nolint:errcheck // only functions are stored
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,10 +121,8 @@ func driverOf(dsn string) string {
 	dialects.RLock()
 	defer dialects.RUnlock()
 	for _, d := range dialects.list {
-		for _, s := range d.Schemes {
-			if s == scheme {
-				return d.Name
-			}
+		if slices.Contains(d.Schemes, scheme) {
+			return d.Name
 		}
 	}
 	return scheme

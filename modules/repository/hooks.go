@@ -27,7 +27,7 @@ type Hooks[T any] struct {
 }
 
 // WithHooks adds hooks to a repository, after those it has.
-func WithHooks[T any](h Hooks[T]) RepositoryOption[T] {
+func WithHooks[T any](h Hooks[T]) ModelOption[T] {
 	return func(o *options[T]) {
 		if h.BeforeSave != nil {
 			o.before = append(o.before, h.BeforeSave)

@@ -63,7 +63,7 @@ func (l *Ledger) Finished(ctx context.Context, event string, listeners []string)
 	if err != nil {
 		return nil, fmt.Errorf("repository: reading the ledger: %w", l.d.closedOr(err))
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/fx"
 	uberfxtest "go.uber.org/fx/fxtest"
 
+	"github.com/fxpond/fxpond/modules/events"
+	"github.com/fxpond/fxpond/modules/goroutine"
 	"github.com/fxpond/fxpond/modules/repository"
 )
 
@@ -165,6 +167,56 @@ func TestModuleOpensAndCloses(t *testing.T) {
 	if broken.Err() == nil {
 		t.Error("an impossible config was taken")
 	}
+}
+
+// A change and its event commit together and the relay publishes to the bus; what a transport delivers
+// runs in the ledger's transaction, once.
+func TestModulesWorkTogether(t *testing.T) {
+	t.Parallel()
+	created := events.NewTopic[Plain]("plain.created")
+	type handling struct {
+		name string
+		inTx bool
+	}
+	handled := make(chan handling, 10)
+	var db *repository.DB
+	var bus *events.Bus
+	var o *repository.Outbox
+	var plains *repository.Repository[Plain, int64]
+	app := uberfxtest.New(t, fx.NopLogger,
+		goroutine.Module, events.Module, repository.Module, repository.LedgerModule, repository.StoreModule,
+		repository.OutboxTo[*events.Bus](), repository.Provide[Plain, int64](),
+		fx.Supply(repository.Config{DSN: filepath.Join(t.TempDir(), "app.db"), AutoMigrate: models}),
+		fx.Provide(events.AsListener(func(db *repository.DB) events.Listener {
+			return created.Listener("copy", func(ctx context.Context, e events.Event[Plain]) error {
+				handled <- handling{e.Data.Name, db.InTx(ctx)}
+				return nil
+			})
+		})),
+		fx.Populate(&db, &o, &plains, &bus),
+	)
+	app.RequireStart()
+	must(t, db.Transaction(t.Context(), func(ctx context.Context) error {
+		row := Plain{ID: 1, Name: "one"}
+		if err := plains.Create(ctx, &row); err != nil {
+			return err
+		}
+		return o.Add(ctx, created.New(row))
+	}))
+	if got := <-handled; got.name != "one" {
+		t.Errorf("the listener got %+v", got)
+	}
+	delivered := created.New(Plain{Name: "two"})
+	for range 2 {
+		must(t, bus.Deliver(t.Context(), delivered).Err())
+	}
+	if got := <-handled; got.name != "two" || !got.inTx {
+		t.Errorf("the listener got %+v, want it in the ledger's transaction", got)
+	}
+	if len(handled) > 0 {
+		t.Error("a redelivered event ran its listener again")
+	}
+	app.RequireStop()
 }
 
 func TestABorrowedHandleStaysOpen(t *testing.T) {

@@ -151,11 +151,11 @@ func schemaDSN(t testing.TB) string {
 	return u.String()
 }
 
-func users(t testing.TB, db *repository.DB, opts ...repository.RepositoryOption[User]) *repository.Repository[User, uint] {
+func users(t testing.TB, db *repository.DB, opts ...repository.ModelOption[User]) *repository.Repository[User, uint] {
 	return repo[User, uint](t, db, opts...)
 }
 
-func repo[T any, ID comparable](t testing.TB, db *repository.DB, opts ...repository.RepositoryOption[T]) *repository.Repository[T, ID] {
+func repo[T any, ID comparable](t testing.TB, db *repository.DB, opts ...repository.ModelOption[T]) *repository.Repository[T, ID] {
 	t.Helper()
 	r, err := repository.New[T, ID](db, opts...)
 	if err != nil {

@@ -127,7 +127,7 @@ func (k *key[ID]) values(args []any, id ID) []any {
 // of reads the ID of a row.
 func (k *key[ID]) of(ctx context.Context, row reflect.Value) (id ID) {
 	if !k.binds {
-		if p, ok := k.fields[0].ReflectValueOf(ctx, row).Addr().Interface().(*ID); ok {
+		if p, ok := reflect.TypeAssert[*ID](k.fields[0].ReflectValueOf(ctx, row).Addr()); ok {
 			return *p
 		}
 		return id

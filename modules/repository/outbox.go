@@ -82,8 +82,11 @@ func (c OutboxConfig) validate() error {
 		field string
 		value int64
 	}{
-		{"Batch", int64(c.Batch)}, {"Lease", int64(c.Lease)}, {"Poll", int64(c.Poll)},
-		{"MaxFaults", int64(c.MaxFaults)}, {"ShutdownTimeout", int64(c.ShutdownTimeout)},
+		{"Batch", int64(c.Batch)},
+		{"Lease", int64(c.Lease)},
+		{"Poll", int64(c.Poll)},
+		{"MaxFaults", int64(c.MaxFaults)},
+		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
 	} {
 		if f.value < 1 {
 			errs = append(errs, fmt.Errorf("repository.OutboxConfig.%s is %d: it must be positive; use 0 for the default", f.field, f.value))
@@ -190,7 +193,7 @@ func (o *Outbox) Stop(ctx context.Context) error {
 
 // WithEvents publishes model events through an outbox: of turns a change into an event, which is recorded
 // in the change's own transaction, or tells that there is none.
-func WithEvents[T any](o *Outbox, of func(op Op, row *T) (events.Any, bool)) RepositoryOption[T] {
+func WithEvents[T any](o *Outbox, of func(op Op, row *T) (events.Any, bool)) ModelOption[T] {
 	return func(opts *options[T]) {
 		opts.after = append(opts.after, func(ctx context.Context, op Op, row *T) error {
 			e, ok := of(op, row)

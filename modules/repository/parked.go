@@ -47,7 +47,7 @@ func (o *Outbox) Parked(ctx context.Context, after int64, n int) (list []Parked,
 	if err != nil {
 		return nil, fmt.Errorf("repository: listing parked events: %w", o.d.closedOr(err))
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
 	for rows.Next() {
 		var p Parked
 		var at int64

@@ -99,7 +99,7 @@ func (o *Outbox) claim(ctx context.Context, token string) (batch []*entry, now i
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
+		defer func() { _ = rows.Close() }() // its error is in rows.Err
 		for rows.Next() {
 			e, err := claimed(rows)
 			if err != nil {
@@ -234,7 +234,7 @@ func (o *Outbox) each(ctx context.Context, query, token string, ids []int64) err
 
 func (o *Outbox) fail(ctx context.Context, token string, now int64, e *entry) error {
 	pause := min(time.Second<<min(e.attempts-1, 6), time.Minute)
-	available, parked := now+(pause/2+randv2.N(pause/2)).Milliseconds(), int64(0)
+	available, parked := now+(pause/2+randv2.N(pause/2)).Milliseconds(), int64(0) //nolint:gosec // jitter
 	level := zap.WarnLevel
 	if goroutine.IsPermanent(e.err) {
 		e.faults++

@@ -25,8 +25,8 @@ type table[T any] struct {
 	model *model[T]
 }
 
-// RepositoryOption changes one repository. Those with a type parameter must be of its model.
-type RepositoryOption[T any] func(*options[T])
+// ModelOption changes the repository of a model.
+type ModelOption[T any] func(*options[T])
 
 type options[T any] struct {
 	before    []func(ctx context.Context, row *T) error
@@ -38,25 +38,25 @@ type options[T any] struct {
 
 // WithPartition keeps coalesced finds apart whose contexts belong to different partitions, for example
 // tenants whose rows a session setting guards. Default: all finds may share a query.
-func WithPartition[T any](of func(ctx context.Context) string) RepositoryOption[T] {
+func WithPartition[T any](of func(ctx context.Context) string) ModelOption[T] {
 	return func(o *options[T]) { o.partition = of }
 }
 
 // WithCoalescedFind makes Find share queries as FindAsync does. Default: Find sends its own.
-func WithCoalescedFind[T any]() RepositoryOption[T] {
+func WithCoalescedFind[T any]() ModelOption[T] {
 	return func(o *options[T]) { o.coalesced = true }
 }
 
 // WithQueryCallbacks sends finds by key through gorm's query callbacks, for applications that registered
 // some. Default: only models with an AfterFind hook or a serializer need gorm to read them.
-func WithQueryCallbacks[T any]() RepositoryOption[T] {
+func WithQueryCallbacks[T any]() ModelOption[T] {
 	return func(o *options[T]) { o.callbacks = true }
 }
 
 // New makes the repository of model T. ID is the type of the primary key's field; for a composite key a
 // struct whose fields have the names and types of the key's. Anything else is an ErrKey that says what
 // would fit. It does not touch the database.
-func New[T any, ID comparable](d *DB, opts ...RepositoryOption[T]) (*Repository[T, ID], error) {
+func New[T any, ID comparable](d *DB, opts ...ModelOption[T]) (*Repository[T, ID], error) {
 	m, err := newModel[T](d)
 	if err != nil {
 		return nil, err

@@ -200,7 +200,7 @@ func (s *Store) page(ctx context.Context, q events.Query, at *position) ([]event
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
 	var page []events.Recorded
 	for rows.Next() {
 		r, err := recorded(rows, at)
