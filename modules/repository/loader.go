@@ -124,8 +124,8 @@ func (l *findLane[T, ID]) send(d *dispatcher, r *runner) {
 	if l.waiting() {
 		l.listed = true
 		d.offer(l)
-	} else {
-		delete(l.loader.lanes, l.name)
+	} else if l.name != "" {
+		delete(l.loader.lanes, l.name) // there may be many partitions; the lane of those without one stays
 	}
 	if len(finds) == 0 {
 		return

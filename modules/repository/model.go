@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
 
@@ -21,6 +22,7 @@ type model[T any] struct {
 	keys    []*schema.Field
 	version *schema.Field // nil: no optimistic locking
 	deleted *schema.Field // nil: no soft delete
+	fixed   []string      // columns that Update leaves alone
 	shares  bool          // copies of a T share memory
 }
 
@@ -33,7 +35,11 @@ func newModel[T any](d *DB) (*model[T], error) {
 		return nil, fmt.Errorf("repository: reading model %v: %w", reflect.TypeFor[T](), err)
 	}
 	m := &model[T]{schema: stmt.Schema, keys: stmt.Schema.PrimaryFields}
+	m.fixed = []string{clause.Associations}
 	for _, f := range m.schema.Fields {
+		if f.PrimaryKey || f.AutoCreateTime > 0 {
+			m.fixed = append(m.fixed, f.Name)
+		}
 		switch {
 		case f.DBName == "":
 		case f.IndirectFieldType == reflect.TypeFor[Version]():

@@ -196,7 +196,11 @@ func (s *Store) page(ctx context.Context, q events.Query, at *position) ([]event
 	}
 	query := "SELECT CAST(tx_id AS VARCHAR(20)), id, " + eventColumns + " FROM fxpond_events WHERE " + where +
 		fmt.Sprintf(" ORDER BY fxpond_events.tx_id, fxpond_events.id LIMIT %d", readRows)
-	rows, err := s.d.SQL(ctx).QueryContext(ctx, s.d.dialect.rebind(query), args...)
+	return s.rows(ctx, at, s.d.dialect.rebind(query), args...)
+}
+
+func (s *Store) rows(ctx context.Context, at *position, query string, args ...any) ([]events.Recorded, error) {
+	rows, err := s.d.SQL(ctx).QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

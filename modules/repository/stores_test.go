@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,6 +136,55 @@ func TestReadingOnSkipsNothingThatCommitsLate(t *testing.T) {
 		slices.Sort(seen)
 		if want := []string{"began first", "committed first", "in between", "last"}; !slices.Equal(seen, want) {
 			t.Errorf("read %q, want each once: %q", seen, want)
+		}
+	})
+}
+
+func TestAStreamMovesOneVersionAtATime(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, open opener) {
+		ctx := t.Context()
+		store := repository.NewStore(open(t, repository.Config{}))
+		event := func(id string) events.Any { return events.Any{ID: id, Name: "n", Timestamp: time.Now()} }
+		v, err := store.AppendTo(ctx, "order-1", 0, event("a"), event("b"))
+		if v != 2 || err != nil {
+			t.Fatalf("version %d, %v", v, err)
+		}
+		if _, err := store.AppendTo(ctx, "order-1", 1, event("late")); !errors.Is(err, repository.ErrConflict) {
+			t.Errorf("a stale version: %v", err)
+		}
+		if _, err := store.AppendTo(ctx, "order-1", 2, event("c"), event("a")); !errors.Is(err, repository.ErrDuplicate) {
+			t.Errorf("an event twice: %v", err)
+		}
+		if v, err = store.AppendTo(ctx, "order-2", repository.AnyVersion, event("other")); v != 1 || err != nil {
+			t.Errorf("version %d, %v", v, err)
+		}
+		// Of those who expect the same version at once, one is served.
+		var served, refused atomic.Int32
+		var writers sync.WaitGroup
+		for i := range 8 {
+			writers.Go(func() {
+				switch _, err := store.AppendTo(ctx, "order-1", 2, event(fmt.Sprint("w", i))); {
+				case err == nil:
+					served.Add(1)
+				case errors.Is(err, repository.ErrConflict):
+					refused.Add(1)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		writers.Wait()
+		if served.Load() != 1 || refused.Load() != 7 {
+			t.Errorf("%d were served, %d refused", served.Load(), refused.Load())
+		}
+		var got []string
+		for r, err := range store.ReadStream(ctx, "order-1", 1) {
+			must(t, err)
+			got = append(got, r.Event.ID)
+		}
+		if len(got) != 2 || got[0] != "b" || got[1][0] != 'w' {
+			t.Errorf("read %q behind version 1", got)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func (r *Repository[T, ID]) Update(ctx context.Context, row *T) error {
 		if err := r.beforeSave(ctx, row); err != nil {
 			return err
 		}
-		tx := r.keyed.where(r.d.Gorm(ctx).Model(row), []ID{id}).Select("*").Omit(r.fixed()...)
+		tx := r.keyed.where(r.d.Gorm(ctx).Model(row), []ID{id}).Select("*").Omit(r.model.fixed...)
 		if r.model.version == nil {
 			result := tx.Updates(row)
 			if err := r.mustHit(ctx, id, result); err != nil {
@@ -97,17 +97,6 @@ func (r *Repository[T, ID]) Update(ctx context.Context, row *T) error {
 		}
 		return err
 	})
-}
-
-// fixed are the columns that Update leaves alone.
-func (r *Repository[T, ID]) fixed() []string {
-	names := []string{clause.Associations}
-	for _, f := range r.model.schema.Fields {
-		if f.PrimaryKey || f.AutoCreateTime > 0 {
-			names = append(names, f.Name)
-		}
-	}
-	return names
 }
 
 // mustHit tells why no row was changed.

@@ -10,8 +10,11 @@ CREATE TABLE fxpond_events (
 	happened_at BIGINT NOT NULL,      -- Unix ns
 	metadata    TEXT NOT NULL,        -- JSON
 	data        BYTEA NOT NULL,       -- JSON as it was given
+	stream      TEXT,              -- NULL: of no stream
+	version     BIGINT,            -- place in the stream, from 1
 	recorded_at BIGINT NOT NULL       -- Unix ms
 );
+CREATE UNIQUE INDEX fxpond_events_stream ON fxpond_events (stream, version);
 CREATE INDEX fxpond_events_tail ON fxpond_events (tx_id, id);
 CREATE INDEX fxpond_events_event ON fxpond_events (event_id);
 CREATE INDEX fxpond_events_name ON fxpond_events (name);
