@@ -1,0 +1,5 @@
+package rig
+
+import "io"
+
+func publish(io.Reader, io.Writer) error { return nil }
