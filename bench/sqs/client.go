@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 	"time"
@@ -120,11 +121,13 @@ func withReason(u usage, c contestant) usage {
 	return u
 }
 
-// profile records the processor's work into a file until the returned function is called.
+// profile records the processor's work into a file, and allocations into another beside it, until the returned function
+// is called.
 func profile(path string) (end func(), err error) {
 	if path == "" {
 		return func() {}, nil
 	}
+	runtime.MemProfileRate = 64 << 10
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -134,10 +137,18 @@ func profile(path string) (end func(), err error) {
 	}
 	return func() {
 		pprof.StopCPUProfile()
-		if err := file.Close(); err != nil {
+		if err := errors.Join(file.Close(), writeAllocs(path+".allocs")); err != nil {
 			fmt.Fprintln(os.Stderr, "rig:", err)
 		}
 	}, nil
+}
+
+func writeAllocs(path string) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("allocs").WriteTo(file, 0), file.Close())
 }
 
 // newClient is an SDK client as its documentation makes one: the rivals have no other.

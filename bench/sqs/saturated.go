@@ -53,6 +53,11 @@ func saturate(ctx context.Context, o Options, name string, l load, contestant st
 	if err != nil {
 		return nil, err
 	}
+	if o.Profile != "" {
+		if _, err := stop(c); err != nil {
+			return nil, err
+		}
+	}
 	if to.Stopped != "" {
 		return nil, fmt.Errorf("it gave up: %s", to.Stopped)
 	}
