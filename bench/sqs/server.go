@@ -42,9 +42,9 @@ type created struct{ Endpoint, URL string }
 
 // mark is the server's count of requests and the state of the queue at one moment.
 type mark struct {
-	At    time.Time
-	Calls map[string]int
-	Queue sqslocal.QueueState
+	Calls  map[string]int
+	Failed int // of these, calls that a fault has failed
+	Queue  sqslocal.QueueState
 }
 
 // requests counts those between two marks.
@@ -115,9 +115,12 @@ func (s *server) handle(r serverRequest) (any, error) {
 }
 
 func (s *server) mark() mark {
-	m := mark{At: time.Now(), Calls: make(map[string]int, len(actions))}
+	m := mark{Calls: make(map[string]int, len(actions))}
 	for _, a := range actions {
 		m.Calls[a] = s.sqs.Calls(a)
+	}
+	for _, effect := range []sqslocal.Effect{sqslocal.ServerError, sqslocal.Throttle, sqslocal.ResetBefore, sqslocal.ResetAfter} {
+		m.Failed += s.sqs.Faulted(string(effect))
 	}
 	m.Queue, _ = s.sqs.Queue(queueName)
 	return m

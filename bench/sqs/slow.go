@@ -1,0 +1,83 @@
+package rig
+
+import (
+	"context"
+	"time"
+)
+
+// slowLoad mixes messages whose handler outlives the visibility timeout into quick ones.
+type slowLoad struct {
+	n          int
+	cost       time.Duration
+	slowEvery  int
+	slowCost   time.Duration
+	visibility time.Duration
+	at         int
+}
+
+// slowHandlers measures what slow messages do to the others, and whether they are handled twice.
+func slowHandlers(ctx context.Context, o Options, l slowLoad, contestant string) (figures, error) {
+	b, err := newBed(ctx, o, "slow-handlers", l.visibility)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	if err := b.fill(l.n); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	c, err := b.consumer(job{
+		Contestant: contestant, N: l.n, Cost: l.cost, SlowEvery: l.slowEvery, SlowCost: l.slowCost,
+		Concurrency: l.at, Ledger: b.ledgerPath(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer c.kill()
+	left, err := b.drain(6 * l.slowCost)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	if _, err := stop(c); err != nil {
+		return nil, err
+	}
+	all, err := b.lives()
+	if err != nil {
+		return nil, err
+	}
+	waits := all.waits()
+	return figures{
+		"took": took.Seconds(), "left": float64(left), "twice": float64(all.twice()), "lost": float64(all.lost()),
+		"p99": quantile(waits, 0.99), "max": quantile(waits, 1),
+	}, nil
+}
+
+func slowScenario() scenario {
+	const name = "slow-handlers"
+	return scenario{
+		name: name, title: "1 % of the handlers take 5 s, the others 10 ms; visibility 2 s; 16 at a time",
+		contestants: []string{ours, strong, goCloud},
+		columns: []column{
+			{key: "twice", title: "handled twice", format: "%.0f", worst: true},
+			{key: "lost", title: "lost", format: "%.0f", worst: true},
+			{key: "left", title: "still in the queue after 30 s", format: "%.0f", worst: true},
+			{key: "p99", title: "p99 wait from receive to handler, ms", format: "%.0f"},
+			{key: "max", title: "longest, ms", format: "%.0f"},
+			{key: "took", title: "all done, s", format: "%.1f"},
+		},
+		bars: func(all results) []bar {
+			f := all[name][ours]
+			return []bar{
+				atMost("slow handlers: no duplicate", f["twice"], 0, "%.0f"),
+				atMost("slow handlers: no head-of-line wait (no message waits a second for its handler)", f["max"], 1000, "%.0f ms"),
+			}
+		},
+		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
+			return slowHandlers(ctx, o, slowLoad{
+				n: 1000, cost: 10 * time.Millisecond, slowEvery: 100, slowCost: 5 * time.Second,
+				visibility: 2 * time.Second, at: 16,
+			}, contestant)
+		},
+	}
+}
