@@ -24,17 +24,35 @@ func (p *Pool) submit(ctx context.Context, fn func(context.Context) error, wait 
 	if fn == nil {
 		return errNilFunc
 	}
-	t := &task{pool: p, ctx: ctx, body: funcBody(fn), pooled: true, orphan: true}
+	p.mu.Lock()
+	t := p.newTask()
+	t.pool, t.ctx, t.fn, t.pooled, t.orphan = p, ctx, fn, true, true
 	return p.admit(ctx, t, wait)
 }
 
-// admit puts t in the queue. If it cannot, t is done with the error returned.
+// newTask returns a zero task. A fast pool (see clock) makes sixteen at once, since all of them will
+// be garbage soon; otherwise one that runs for long would keep fifteen contexts from the collector.
+// It needs mu.
+func (p *Pool) newTask() *task {
+	if !p.clock.fast.Load() {
+		return &task{}
+	}
+	if len(p.slab) == 0 {
+		p.slab = make([]task, slabSize)
+	}
+	t := &p.slab[0]
+	p.slab = p.slab[1:]
+	return t
+}
+
+const slabSize = 16
+
+// admit puts t in the queue. If it cannot, t is done with the error returned. It needs mu and unlocks it.
 func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
-	t.value = t
-	t.enqueued = p.now()
-	p.mu.Lock()
+	t.since = p.clock.about()
 	p.books.submitted++
 	p.books.waiting++
+	p.control.rouse()
 	switch {
 	case p.phase >= phaseDraining && !p.accepts(ctx, t):
 		p.reject(t, ErrStopped)
@@ -42,7 +60,7 @@ func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
 		return ErrStopped
 	case p.blocked.n == 0 && p.hasRoom():
 		t.state = stateQueued
-		p.queued.push(&t.node)
+		p.queued.push(t)
 		p.settle()
 		p.mu.Unlock()
 		return nil
@@ -60,25 +78,12 @@ func (p *Pool) accepts(ctx context.Context, t *task) bool {
 	return p.phase == phaseDraining && !t.orphan && p.current(ctx) != nil
 }
 
-// current is the task of this pool that runs with ctx, or nil.
-func (p *Pool) current(ctx context.Context) *task {
-	t, _ := ctx.Value(poolKey{p}).(*task)
-	return t
-}
-
 // hasRoom says whether a task may join the queue. Without a queue, one may for each free slot.
 func (p *Pool) hasRoom() bool {
 	if p.cfg.QueueSize > 0 {
 		return p.queued.n < p.cfg.QueueSize
 	}
 	return p.queued.n < p.limit-p.busy-p.held
-}
-
-// reject needs mu.
-func (p *Pool) reject(t *task, err error) {
-	p.books.rejected++
-	p.books.waiting--
-	p.complete(t, err)
 }
 
 // block waits for room. It needs mu and unlocks it.
@@ -108,12 +113,16 @@ func (p *Pool) block(ctx context.Context, t *task) error {
 	return err
 }
 
-// unblock lets blocked submitters in while there is room. It needs mu.
+// unblock lets blocked submitters in while there is room. A fast pool waits until half of its queue is
+// empty, so that a submitter wakes for many tasks, not for each. It needs mu.
 func (p *Pool) unblock() {
+	if p.queued.n > p.cfg.QueueSize/2 && p.clock.fast.Load() {
+		return
+	}
 	for p.blocked.n > 0 && p.hasRoom() {
 		w := p.blocked.pop()
 		w.task.state = stateQueued
-		p.queued.push(&w.task.node)
+		p.queued.push(w.task)
 		w.wake(nil)
 	}
 }

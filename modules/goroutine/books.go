@@ -20,33 +20,33 @@ type books struct {
 	inline        int // running tasks that their joiner runs
 }
 
-// begin moves t from waiting to running. The caller has taken it out of its queue.
-func (p *Pool) begin(t *task, now time.Duration) {
-	t.state, t.started = stateRunning, now
-	p.running.push(&t.node)
+// begin moves t from waiting to running on e. The caller has taken it out of its queue.
+func (p *Pool) begin(e *exec, t *task, now time.Duration, timed bool) {
+	if timed {
+		p.books.waits.add(now - t.since)
+	}
+	t.state, t.exec, t.inline = stateTaken, e, e.inline
+	e.task, e.group, e.since, e.timed, e.stuck = t, nil, now, timed, false
 	p.books.waiting--
 	p.books.running++
-	p.books.waits.add(now - t.enqueued)
 }
 
-// beginInline begins t on its joiner's goroutine, which may be host's.
-func (p *Pool) beginInline(t, host *task, now time.Duration) {
-	t.host, t.inline = host, true
-	p.books.inline++
-	p.begin(t, now)
-}
-
-// finish records the outcome of t. If Stop has given t up, that outcome stands.
-func (p *Pool) finish(t *task, err error, now time.Duration) {
-	p.running.remove(&t.node)
-	p.books.runs.add(now - t.started)
-	if t.inline {
-		p.books.inline--
+// finish records the outcome of what e has run. If Stop has given it up, that outcome stands.
+func (p *Pool) finish(e *exec, err error, now time.Duration) {
+	t := e.task
+	if e.timed {
+		p.books.runs.add(now - e.since)
 	}
-	if t.panicked {
+	if e.panicked {
+		e.panicked = false
 		p.books.panics++
 	}
-	if t.state == stateDone {
+	t.exec, e.task = nil, nil
+	e.turn++
+	e.lenders = 0
+	if e.givenUp {
+		e.givenUp = false
+		p.checkOver()
 		return
 	}
 	p.books.running--
@@ -55,47 +55,72 @@ func (p *Pool) finish(t *task, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
-	p.complete(t, err)
+	if e.group != nil {
+		e.group.resolve(e.index, err)
+	}
+	p.resolve(t, err)
 }
 
-// abandon gives t up at the end of Stop's patience.
-func (p *Pool) abandon(t *task, now time.Duration) AbandonedTask {
-	left := AbandonedTask{Name: t.name(), Running: t.state == stateRunning, Age: now - t.enqueued}
-	if left.Running {
-		left.Age = now - t.started
-		t.givenUp = true
-		p.books.running--
-	} else {
-		p.books.waiting--
+// resolve tells whoever awaits t.
+func (p *Pool) resolve(t *task, err error) {
+	if t.future != nil {
+		t.future.resolve(err)
 	}
+	p.checkOver()
+}
+
+// reject needs t in no queue.
+func (p *Pool) reject(t *task, err error) {
+	t.state = stateTaken
+	p.books.rejected++
+	p.books.waiting--
+	p.resolve(t, err)
+}
+
+// abandonWaiting gives up a queued task.
+func (p *Pool) abandonWaiting(t *task, now time.Duration) {
+	t.state = stateTaken
+	p.books.waiting--
 	p.books.abandoned++
-	p.complete(t, ErrStopped)
-	return left
+	p.left = append(p.left, AbandonedTask{Name: t.name(), Age: now - t.since})
+	p.resolve(t, ErrStopped)
 }
 
-// complete tells whoever waits for t.
-func (p *Pool) complete(t *task, err error) {
-	t.state, t.err = stateDone, err
-	if t.done != nil {
-		close(t.done)
-	}
-	if t.group != nil {
-		t.group.memberDone()
-	}
-	if p.phase >= phaseDraining {
-		p.checkDrained()
-		p.checkGone()
+// abandonGroup gives up the functions of g that nobody has claimed.
+func (p *Pool) abandonGroup(g *group, now time.Duration) {
+	for ; g.next < g.n; g.next++ {
+		p.joinable--
+		p.books.waiting--
+		p.books.abandoned++
+		p.left = append(p.left, AbandonedTask{Name: g.name(g.next), Age: now - g.since})
+		g.resolve(g.next, ErrStopped)
 	}
 }
 
-func (p *Pool) checkDrained() {
-	if p.phase == phaseDraining && p.books.waiting == 0 && p.books.running == 0 {
-		closeOnce(p.drained)
+// abandonRunning gives up what e runs: a goroutine cannot be stopped.
+func (p *Pool) abandonRunning(e *exec, now time.Duration) AbandonedTask {
+	e.givenUp = true
+	p.books.running--
+	p.books.abandoned++
+	if e.group != nil {
+		e.group.resolve(e.index, ErrStopped)
 	}
+	if e.task.future != nil {
+		e.task.future.givenUp = true
+	}
+	p.resolve(e.task, ErrStopped)
+	return AbandonedTask{Name: e.name(), Running: true, Age: now - e.since}
 }
 
-func (p *Pool) checkGone() {
-	if p.phase == phaseCancelled && p.workers == 0 && p.books.running == 0 {
+// checkOver tells Stop when there is nothing more to wait for.
+func (p *Pool) checkOver() {
+	switch {
+	case p.phase < phaseDraining:
+	case p.phase == phaseDraining:
+		if p.books.waiting == 0 && p.books.running == 0 {
+			closeOnce(p.drained)
+		}
+	case p.workers == 0 && p.books.running == 0:
 		closeOnce(p.gone)
 	}
 }

@@ -1,17 +1,42 @@
 package goroutine
 
-import "time"
+import (
+	"runtime"
+	"runtime/metrics"
+	"time"
 
-// control is the pool's own goroutine: Start starts it, Stop ends it and waits.
+	"go.uber.org/zap"
+)
+
+// control is the pool's own goroutine: Start starts it, Stop ends it and waits. Every tick it moves the
+// limit, ends idle workers, looks for stuck tasks and chooses the clock. While the pool has nothing to
+// do it sleeps until the next task.
 type control struct {
 	quit, done chan struct{}
+	kick       chan struct{} // holds one: the sender never blocks
+	asleep     bool          // guarded by Pool.mu
+
+	scaler    scaler
+	runnable  func() int
+	lastTick  time.Duration
+	lastCount uint64
 }
 
+const (
+	tick = 50 * time.Millisecond
+
+	// Above fastRate tasks a second the pool's clock becomes cheap (see clock), below half of it exact.
+	fastRate = 100_000
+)
+
 func (c *control) start(p *Pool) {
-	c.quit, c.done = make(chan struct{}), make(chan struct{})
+	c.quit, c.done, c.kick = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
+	if c.runnable == nil {
+		c.runnable = runnableGoroutines()
+	}
 	go func() {
 		defer close(c.done)
-		p.controlLoop(c.quit)
+		p.controlLoop()
 	}()
 }
 
@@ -20,21 +45,144 @@ func (c *control) stop() {
 	<-c.done
 }
 
-func (p *Pool) controlLoop(quit <-chan struct{}) {
-	if p.cfg.IdleTimeout < 0 {
-		<-quit
-		return
+// rouse must follow every new task. It needs mu.
+func (c *control) rouse() {
+	if c.asleep {
+		c.asleep = false
+		c.kick <- struct{}{}
 	}
-	ticker := time.NewTicker(max(p.cfg.IdleTimeout/4, time.Millisecond))
+}
+
+func (p *Pool) controlLoop() {
+	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-quit:
+		case <-p.control.quit:
 			return
 		case <-ticker.C:
-			p.mu.Lock()
-			p.dismissIdle(p.now()-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
-			p.mu.Unlock()
 		}
+		if p.tick() {
+			continue
+		}
+		ticker.Stop()
+		select {
+		case <-p.control.quit:
+			return
+		case <-p.control.kick:
+			ticker.Reset(tick)
+		}
+	}
+}
+
+// tick answers false if there will be nothing to do until the next task.
+func (p *Pool) tick() bool {
+	now := p.clock.now()
+	runnable := p.control.runnable()
+
+	p.mu.Lock()
+	p.chooseClock(now)
+	decision := p.scale(runnable, now)
+	if p.cfg.IdleTimeout > 0 {
+		p.dismissIdle(now-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
+	}
+	stuck := p.findStuck(now)
+	active := p.books.waiting+p.books.running > 0 || p.reservers.n > 0 || p.clock.fast.Load() ||
+		p.cfg.IdleTimeout > 0 && (len(p.idle) > p.cfg.MinWorkers || p.limit != p.cfg.start())
+	p.control.asleep = !active
+	p.mu.Unlock()
+
+	if decision.Reason != "" {
+		p.log.Debug("goroutine pool limit moved", zap.Int("from", decision.From), zap.Int("to", decision.To), zap.String("reason", decision.Reason))
+		p.telemetry.scaled(decision)
+	}
+	for _, t := range stuck {
+		p.log.Warn("task is stuck", zap.String("task", t.name), zap.Duration("age", t.age))
+	}
+	return active
+}
+
+// chooseClock needs mu.
+func (p *Pool) chooseClock(now time.Duration) {
+	c := &p.control
+	count := p.books.completed + p.books.failed
+	done, span := float64(count-c.lastCount), (now - c.lastTick).Seconds()
+	c.lastCount, c.lastTick = count, now
+	rate := done / span
+	switch fast := p.clock.fast.Load(); {
+	case !fast && rate > fastRate:
+		p.clock.last.Store(int64(now))
+		p.clock.fast.Store(true)
+	case fast && rate < fastRate/2:
+		p.clock.fast.Store(false)
+		p.slab = nil
+		p.settle() // a fast pool is slow to let submitters in
+	}
+}
+
+// scale needs mu.
+func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
+	if p.cfg.DisableAutoscaler {
+		return ScaleDecision{}
+	}
+	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n
+	if p.held == 0 {
+		waiting += p.reservers.n // or they wait for one another
+	}
+	limit, reason := p.control.scaler.decide(sample{
+		waiting:   waiting,
+		busy:      p.busy,
+		runnable:  runnable,
+		completed: p.books.completed + p.books.failed,
+		procs:     runtime.GOMAXPROCS(0),
+		limit:     p.limit,
+		floor:     p.cfg.floor(),
+		start:     p.cfg.start(),
+		ceiling:   p.cfg.ceiling(),
+	}, int(max(p.cfg.IdleTimeout, 0)/tick))
+	if reason == "" {
+		return ScaleDecision{}
+	}
+	d := ScaleDecision{From: p.limit, To: limit, Reason: reason, At: p.clock.base.Add(now)}
+	p.lastScale = d
+	if d.To > d.From {
+		p.scaleUps++
+	} else {
+		p.scaleDowns++
+	}
+	p.setLimit(limit)
+	return d
+}
+
+type stuckTask struct {
+	name string
+	age  time.Duration
+}
+
+// findStuck returns the tasks that have become stuck since the last tick. It needs mu.
+func (p *Pool) findStuck(now time.Duration) []stuckTask {
+	if p.cfg.StuckAfter < 0 {
+		return nil
+	}
+	var found []stuckTask
+	for e := range p.execs.all {
+		if age := now - e.since; e.task != nil && !e.stuck && age >= p.cfg.StuckAfter {
+			e.stuck = true
+			p.books.stuck++
+			found = append(found, stuckTask{e.name(), age})
+		}
+	}
+	return found
+}
+
+// runnableGoroutines counts the goroutines of the process that wait for a processor: 50 ns a call.
+func runnableGoroutines() func() int {
+	s := []metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}}
+	return func() int {
+		metrics.Read(s)
+		if s[0].Value.Kind() != metrics.KindUint64 {
+			return 0 // a Go that lacks the metric: never saturated
+		}
+		return int(min(s[0].Value.Uint64(), 1<<20))
 	}
 }

@@ -1,15 +1,31 @@
 package goroutine
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Future is the result of a task that Async submitted. It always resolves: with what the function
 // returned, a *PanicError, ErrGoexit, the cause of a cancelled context, or ErrStopped. All methods may
 // be called concurrently.
 type Future[T any] struct {
-	task  task
-	fn    func(context.Context) (T, error)
-	value T
-	ends  <-chan struct{} // Done of Async's context
+	task   task
+	future future
+	value  T
+}
+
+// future is what a Future has whatever its type.
+type future struct {
+	pc     uintptr                 // of the function, for its name
+	cancel context.CancelCauseFunc // may be nil; see Pool.scope
+	ends   <-chan struct{}         // Done of Async's context
+
+	// Guarded by Pool.mu.
+	resolved bool
+	givenUp  bool // by Stop, while it ran
+	err      error
+	done     chan struct{} // made when somebody waits
+	watchers []chan<- struct{}
 }
 
 // Async submits fn like Pool.Go and returns its future. It blocks while QueueSize tasks wait; if ctx
@@ -18,66 +34,156 @@ type Future[T any] struct {
 //
 // While the pool stops it still accepts futures from tasks that it drains.
 func Async[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, error)) *Future[T] {
-	f := &Future[T]{fn: fn, ends: ctx.Done()}
-	if fn == nil {
-		f.fn = func(context.Context) (zero T, _ error) { return zero, errNilFunc }
+	return async(ctx, p, pcOf(fn), fn)
+}
+
+// async is Async for a function that goes by another's name.
+func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Context) (T, error)) *Future[T] {
+	f := &Future[T]{future: future{pc: pc, ends: ctx.Done()}}
+	t := &f.task
+	t.pool, t.future = p, &f.future
+	t.fn = func(ctx context.Context) error {
+		if fn == nil {
+			return errNilFunc
+		}
+		v, err := fn(ctx)
+		f.value = v
+		return err
 	}
-	scoped, pooled, cancel := p.scope(ctx)
-	f.task = task{pool: p, ctx: scoped, pooled: pooled, cancel: cancel, body: f}
-	if err := p.admit(ctx, &f.task, true); err != nil && cancel != nil {
-		cancel(err)
+	t.ctx, t.pooled, f.future.cancel = p.scope(ctx)
+	p.mu.Lock()
+	if err := p.admit(ctx, t, true); err != nil && f.future.cancel != nil {
+		f.future.cancel(err)
 	}
 	return f
 }
-
-func (f *Future[T]) run(ctx context.Context) error {
-	v, err := f.fn(ctx)
-	f.value = v
-	return err
-}
-
-func (f *Future[T]) pc() uintptr { return pcOf(f.fn) }
 
 // Await returns the result, or ctx's cause if ctx ends first; the task then goes on. A task that awaits
 // a future of its own pool runs it in place if it has not started and shares ctx's cancellation;
 // otherwise it lends its slot to other work while it waits. So awaiting cannot deadlock the pool.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	ends := ctx.Done()
-	helpful := ends == nil || ends == f.ends || ends == f.task.pool.hard.Done()
-	err, ok := f.task.await(ctx, helpful)
-	if !ok {
+	if err, ok := f.task.await(ctx); !ok {
 		var zero T
 		return zero, err
 	}
-	return f.result(err)
+	return f.result()
 }
 
 // Done is closed when the future is resolved. Inside a task use Await, which cannot hold up the pool.
 func (f *Future[T]) Done() <-chan struct{} {
-	p := f.task.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return f.task.doneChan()
+	mu := &f.task.pool.mu
+	mu.Lock()
+	defer mu.Unlock()
+	return f.future.doneChan()
 }
 
 // Poll returns the result without waiting; false means that there is none yet.
 func (f *Future[T]) Poll() (T, error, bool) { //nolint:revive // the flag of a comma-ok comes last
-	p := f.task.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if f.task.state != stateDone {
+	mu := &f.task.pool.mu
+	mu.Lock()
+	resolved := f.future.resolved
+	mu.Unlock()
+	if !resolved {
 		var zero T
 		return zero, nil, false
 	}
-	v, err := f.result(f.task.err)
+	v, err := f.result()
 	return v, err, true
 }
 
 // result needs a resolved future. A task that Stop gave up may still write value: it is not read then.
-func (f *Future[T]) result(err error) (T, error) {
-	if f.task.givenUp {
+func (f *Future[T]) result() (T, error) {
+	if f.future.givenUp {
 		var zero T
-		return zero, err
+		return zero, f.future.err
 	}
-	return f.value, err
+	return f.value, f.future.err
+}
+
+// resolve needs mu.
+func (f *future) resolve(err error) {
+	f.resolved, f.err = true, err
+	if f.done != nil {
+		close(f.done)
+	}
+	for _, w := range f.watchers {
+		select {
+		case w <- struct{}{}:
+		default: // it has a wake-up it has not taken yet
+		}
+	}
+	f.watchers = nil
+}
+
+// watch sends to ch, which holds one, when the future resolves. It needs mu.
+func (f *future) watch(ch chan<- struct{}) {
+	if !f.resolved {
+		f.watchers = append(f.watchers, ch)
+	}
+}
+
+// unwatch needs mu.
+func (f *future) unwatch(ch chan<- struct{}) {
+	f.watchers = slices.DeleteFunc(f.watchers, func(w chan<- struct{}) bool { return w == ch })
+}
+
+// doneChan needs mu.
+func (f *future) doneChan() chan struct{} {
+	if f.done == nil {
+		f.done = make(chan struct{})
+		if f.resolved {
+			close(f.done)
+		}
+	}
+	return f.done
+}
+
+// await waits for t, a future's task. It answers false, with the cause, if ctx ended first.
+func (t *task) await(ctx context.Context) (error, bool) { //nolint:revive // the flag of a comma-ok comes last
+	p, f := t.pool, t.future
+	host := p.current(ctx)
+	// A helping task cannot leave what it helps, so it helps only if ctx ends no earlier.
+	ends := ctx.Done()
+	helpful := host != nil && (ends == nil || ends == f.ends || ends == p.hard.Done())
+
+	p.mu.Lock()
+	if f.resolved {
+		p.mu.Unlock()
+		return nil, true
+	}
+	if t.state == stateQueued && helpful {
+		e := &exec{host: host, inline: true}
+		p.queued.remove(t)
+		p.enlist(e)
+		p.begin(e, t, p.clock.now(), true)
+		p.settle() // there is room in the queue
+		p.mu.Unlock()
+		p.runInline(e)
+		return nil, true
+	}
+	done := f.doneChan()
+	lent := p.lend(host)
+	p.mu.Unlock()
+	defer p.reclaim(lent)
+
+	select {
+	case <-done:
+		return nil, true
+	case <-ctx.Done():
+		return context.Cause(ctx), false
+	}
+}
+
+// runInline runs a begun task on the goroutine of the one that awaits it.
+func (p *Pool) runInline(e *exec) {
+	err := ErrGoexit
+	defer func() {
+		e.end(err)
+		now := p.clock.now()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.finish(e, err, now)
+		p.execs.remove(&e.node)
+	}()
+	err = e.call()
 }

@@ -3,6 +3,7 @@ package goroutine
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 )
@@ -18,14 +19,15 @@ var Module = fx.Module("goroutine",
 type Params struct {
 	fx.In
 
-	Lifecycle fx.Lifecycle
-	Config    Config      `optional:"true"`
-	Logger    *zap.Logger `optional:"true"`
+	Lifecycle     fx.Lifecycle
+	Config        Config               `optional:"true"`
+	Logger        *zap.Logger          `optional:"true"`
+	MeterProvider metric.MeterProvider `optional:"true"`
 }
 
 // New is Module's constructor.
 func New(params Params) (*Pool, error) {
-	p, err := NewPool(params.Config, WithLogger(params.Logger))
+	p, err := NewPool(params.Config, WithLogger(params.Logger), WithMeterProvider(params.MeterProvider))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alitto/pond/v2"
+	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 )
 
@@ -14,10 +15,12 @@ import (
 // from inside its own tasks: no call of a task to its own pool can deadlock it, even with one worker.
 // Make it with NewPool; tasks that are submitted before Start wait for it.
 type Pool struct {
-	cfg    Config
-	log    *zap.Logger
-	base   time.Time
-	engine pond.Pool // runs the workers; its limit follows ours
+	cfg       Config
+	log       *zap.Logger
+	meters    metric.MeterProvider
+	telemetry telemetry
+	clock     clock
+	engine    pond.Pool // runs the workers; its limit follows ours
 
 	// hard is cancelled when Stop runs out of patience. It is what tasks see as Done.
 	hard       context.Context
@@ -28,11 +31,12 @@ type Pool struct {
 	// Who waits. Tasks of a join are served before the queue, three to one: whoever waits for them
 	// already holds memory, a message or a request.
 	blocked      queue[waiter] // submitters that wait for room in queued
-	queued       queue[task]
-	joined       queue[task]
+	queued       fifo
+	joined       queue[group]
+	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
 	resumers     queue[waiter] // tasks that want their slot back
-	joinRun      int           // joined tasks served since a queued one was
+	joinRun      int           // joined functions served since a queued task was
 	reserverTurn bool
 
 	// Slots: busy + held <= limit, but for what a lowered limit leaves over.
@@ -46,8 +50,8 @@ type Pool struct {
 	idle      []*worker // the longest idle first
 	engineCap int
 
-	running queue[task] // by start time, the oldest first
-	books   books
+	execs queue[exec] // all that may run a task
+	books books
 
 	phase    phase
 	control  control
@@ -57,7 +61,11 @@ type Pool struct {
 	stopErr  error
 	left     []AbandonedTask
 
+	scaleUps, scaleDowns uint64
+	lastScale            ScaleDecision
+
 	spare []*waiter
+	slab  []task // for a fast pool; see newTask
 }
 
 type phase uint8
@@ -76,9 +84,9 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		return nil, fmt.Errorf("checking pool config: %w", err)
 	}
 	p := &Pool{
+		clock:    clock{base: time.Now()},
 		cfg:      cfg,
 		log:      zap.NewNop(),
-		base:     time.Now(),
 		limit:    cfg.start(),
 		drained:  make(chan struct{}),
 		gone:     make(chan struct{}),
@@ -90,6 +98,9 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 	p.hard, p.cancelHard = context.WithCancelCause(context.Background())
 	p.engine = pond.NewPool(p.limit)
 	p.engineCap = p.limit
+	if err := p.registerTelemetry(); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -105,9 +116,6 @@ func WithLogger(log *zap.Logger) Option {
 		}
 	}
 }
-
-// now is the pool's clock: cheaper than time.Now, and monotonic.
-func (p *Pool) now() time.Duration { return time.Since(p.base) }
 
 // Start lets the workers run and starts the control loop, which ends idle workers, watches for stuck
 // tasks and moves the limit. It does not block; ctx only bounds the call itself. A second Start is a

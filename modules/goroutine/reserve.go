@@ -29,8 +29,9 @@ func (p *Pool) Reserve(ctx context.Context, most int) (*Reservation, error) {
 		p.mu.Unlock()
 		return nil, ErrStopped
 	}
+	p.control.rouse()
 	w := p.newWaiter()
-	w.max = most
+	w.most = most
 	p.reservers.push(&w.node)
 	p.settle()
 	p.mu.Unlock()
@@ -64,7 +65,7 @@ func (p *Pool) grant(tasksWait bool) bool {
 		return false
 	}
 	w := p.reservers.pop()
-	w.got = min(w.max, max(1, free/(1+p.reservers.n)))
+	w.got = min(w.most, max(1, free/(1+p.reservers.n)))
 	if tasksWait {
 		w.got = 1
 	}
@@ -87,9 +88,8 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 		return errNilFunc
 	}
 	p := r.pool
-	now := p.now()
-	t := &task{pool: p, ctx: ctx, body: funcBody(fn), pooled: true, orphan: true, enqueued: now}
-	t.value = t
+	now := p.clock.now()
+	t := &task{pool: p, ctx: ctx, fn: fn, pooled: true, orphan: true, since: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
@@ -102,12 +102,11 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 		p.reject(t, ErrNoSlot)
 		return ErrNoSlot
 	}
+	p.control.rouse()
 	r.held--
 	p.held--
-	t.slot = slotBusy
 	p.busy++
-	p.begin(t, now)
-	p.assign(t)
+	p.assign(t, now)
 	return nil
 }
 

@@ -7,7 +7,7 @@ package goroutine
 func (p *Pool) settle() {
 	for p.resumers.n > 0 && (p.busy+p.held < p.limit || p.phase == phaseCancelled) {
 		w := p.resumers.pop()
-		p.retake(w.task)
+		p.retake(w.loan)
 		w.wake(nil)
 	}
 	if p.blocked.n > 0 {
@@ -17,7 +17,7 @@ func (p *Pool) settle() {
 		return
 	}
 	for p.limit-p.busy-p.held-p.waking > 0 {
-		tasks := p.queued.n+p.joined.n > p.waking
+		tasks := p.queued.n+p.joinable > p.waking
 		if p.reservers.n > 0 && (p.reserverTurn || !tasks) && p.grant(tasks) {
 			p.reserverTurn = false
 			continue
@@ -34,42 +34,51 @@ func (p *Pool) settle() {
 // once (measured); more only cost wake-ups when tasks are short.
 const maxWaking = 2
 
-// lend frees the slot that pays for t while its goroutine waits inside the pool, so that waiting holds
-// no worker. It returns what reclaim needs: nil if there is nothing to take back. It needs mu.
-func (p *Pool) lend(t *task) *task {
-	h := t.holder()
-	if h == nil || h.state != stateRunning {
-		return nil
+// loan is a slot that its task does without while its goroutine waits inside the pool.
+type loan struct {
+	exec *exec // nil: nothing was lent
+	turn uint64
+}
+
+// lend frees the slot that pays for t, so that waiting holds no worker. It needs mu.
+func (p *Pool) lend(t *task) loan {
+	e := t.holder()
+	if e == nil {
+		return loan{}
 	}
-	h.lenders++
-	if h.slot == slotBusy {
-		h.slot = slotLent
+	e.lenders++
+	if e.slot == slotBusy {
+		e.slot = slotLent
 		p.busy--
 		p.lent++
 		p.settle()
 	}
-	return h
+	return loan{e, e.turn}
 }
 
 // reclaim takes back what lend freed, and waits for it if it must. It needs mu not to be held.
-func (p *Pool) reclaim(h *task) {
-	if h == nil {
+func (p *Pool) reclaim(l loan) {
+	if l.exec == nil {
 		return
 	}
 	p.mu.Lock()
-	h.lenders--
-	// A function may wait on several goroutines of its own, or return while one of them still does.
-	if h.lenders > 0 || h.slot != slotLent {
+	// A function may return while a goroutine that it has started still waits with its context.
+	if l.turn != l.exec.turn {
+		p.mu.Unlock()
+		return
+	}
+	l.exec.lenders--
+	if l.exec.lenders > 0 {
 		p.mu.Unlock()
 		return
 	}
 	if p.phase == phaseCancelled || p.resumers.n == 0 && p.busy+p.held < p.limit {
-		p.retake(h)
+		p.retake(l)
 		p.mu.Unlock()
 		return
 	}
 	w := p.newWaiter()
-	w.task = h
+	w.loan = l
 	p.resumers.push(&w.node)
 	p.mu.Unlock()
 	<-w.signal
@@ -78,22 +87,22 @@ func (p *Pool) reclaim(h *task) {
 	p.mu.Unlock()
 }
 
-func (p *Pool) retake(h *task) {
-	if h.slot == slotLent {
-		h.slot = slotBusy
+func (p *Pool) retake(l loan) {
+	if l.turn == l.exec.turn && l.exec.slot == slotLent {
+		l.exec.slot = slotBusy
 		p.lent--
 		p.busy++
 	}
 }
 
 // releaseSlot gives back the slot of a task that is over. It needs mu.
-func (p *Pool) releaseSlot(t *task) {
-	switch t.slot {
+func (p *Pool) releaseSlot(e *exec) {
+	switch e.slot {
 	case slotBusy:
 		p.busy--
 	case slotLent:
 		p.lent--
 	case slotNone:
 	}
-	t.slot = slotNone
+	e.slot = slotNone
 }

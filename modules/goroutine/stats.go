@@ -31,6 +31,17 @@ type Stats struct {
 	AverageWait     time.Duration // from submission to start
 	AverageDuration time.Duration // from start to end
 	P50, P95, P99   time.Duration // of the same; within 12 %
+
+	ScaleUps   uint64
+	ScaleDowns uint64
+	LastScale  ScaleDecision // zero if the limit has not moved yet
+}
+
+// ScaleDecision is one move of the limit by the autoscaler.
+type ScaleDecision struct {
+	From, To int
+	Reason   string
+	At       time.Time
 }
 
 // Stats returns the current figures. It is cheap enough to call every second.
@@ -43,13 +54,20 @@ func (p *Pool) Stats() Stats {
 		Limit:         p.limit,
 		Reserved:      p.held,
 		Lent:          p.lent,
-		QueueLength:   p.queued.n + p.joined.n,
+		QueueLength:   p.queued.n + p.joinable,
 		Blocked:       p.blocked.n,
 		OldestWait:    p.oldestWait(),
+		ScaleUps:      p.scaleUps,
+		ScaleDowns:    p.scaleDowns,
+		LastScale:     p.lastScale,
+	}
+	for e := range p.execs.all {
+		if e.inline && e.task != nil && !e.givenUp {
+			s.Helping++
+		}
 	}
 	p.mu.Unlock()
 
-	s.Helping = b.inline
 	s.Submitted, s.Completed, s.Failed, s.Rejected, s.Abandoned = b.submitted, b.completed, b.failed, b.rejected, b.abandoned
 	s.Waiting, s.Running = b.waiting, b.running
 	s.Panicked, s.Stuck = b.panics, b.stuck
@@ -62,14 +80,15 @@ func (p *Pool) Stats() Stats {
 // oldestWait needs mu. Each queue is in order of submission.
 func (p *Pool) oldestWait() time.Duration {
 	var oldest time.Duration
-	now := p.now()
-	for _, q := range []*queue[task]{&p.queued, &p.joined} {
-		if q.head != nil {
-			oldest = max(oldest, now-q.head.value.enqueued)
-		}
+	now := p.clock.now()
+	if p.queued.n > 0 {
+		oldest = max(oldest, now-p.queued.first().since)
+	}
+	if p.joined.head != nil {
+		oldest = max(oldest, now-p.joined.head.value.since)
 	}
 	if p.blocked.head != nil {
-		oldest = max(oldest, now-p.blocked.head.value.task.enqueued)
+		oldest = max(oldest, now-p.blocked.head.value.task.since)
 	}
 	return oldest
 }

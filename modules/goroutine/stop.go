@@ -1,7 +1,10 @@
 package goroutine
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,7 +40,7 @@ func (p *Pool) Stop(ctx context.Context) error {
 		p.control.stop()
 		p.drain(ctx)
 	}
-	p.stopErr = p.report()
+	p.stopErr = errors.Join(p.report(), p.telemetry.stop())
 	close(p.stopDone)
 	return p.stopErr
 }
@@ -55,7 +58,7 @@ func (p *Pool) refuse() {
 	}
 	p.held = 0
 	p.settle()
-	p.checkDrained()
+	p.checkOver()
 }
 
 // drain waits for all tasks, cancels what is left of them in time, and waits for all workers.
@@ -88,28 +91,26 @@ func (p *Pool) cancelTasks() {
 	var cancels []context.CancelCauseFunc
 	p.mu.Lock()
 	p.phase = phaseCancelled
-	now := p.now()
-	for _, q := range []*queue[task]{&p.queued, &p.joined} {
-		for q.n > 0 {
-			p.left = append(p.left, p.abandon(q.pop(), now))
-		}
+	now := p.clock.now()
+	for p.queued.n > 0 {
+		p.abandonWaiting(p.queued.pop(), now)
+	}
+	for p.joined.n > 0 {
+		p.abandonGroup(p.joined.pop(), now)
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
 		p.reject(w.task, ErrStopped)
 		w.wake(ErrStopped)
 	}
-	for t := range p.running.all {
-		if t.cancel != nil {
-			cancels = append(cancels, t.cancel)
-		}
-		if t.group != nil && t.group.cancel != nil {
-			cancels = append(cancels, t.group.cancel)
+	for e := range p.execs.all {
+		if e.task != nil && e.cancel() != nil {
+			cancels = append(cancels, e.cancel())
 		}
 	}
 	p.settle()
 	p.dismissIdle(now, 0)
-	p.checkGone()
+	p.checkOver()
 	p.mu.Unlock()
 
 	p.cancelHard(ErrStopped)
@@ -121,11 +122,14 @@ func (p *Pool) cancelTasks() {
 // report gives up what still runs and says what was left.
 func (p *Pool) report() error {
 	p.mu.Lock()
-	now := p.now()
+	now := p.clock.now()
 	var running []AbandonedTask
-	for t := range p.running.all {
-		running = append(running, p.abandon(t, now))
+	for e := range p.execs.all {
+		if e.task != nil {
+			running = append(running, p.abandonRunning(e, now))
+		}
 	}
+	slices.SortStableFunc(running, func(a, b AbandonedTask) int { return cmp.Compare(b.Age, a.Age) })
 	p.left = append(running, p.left...)
 	left := p.left
 	p.mu.Unlock()

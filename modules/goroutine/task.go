@@ -4,7 +4,6 @@ import (
 	"context"
 	"reflect"
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
@@ -14,86 +13,26 @@ const (
 	stateNew     taskState = iota
 	stateBlocked           // its submitter waits for room
 	stateQueued            // waits for a worker
-	stateJoined            // waits for a worker or for the joiner that needs it
-	stateRunning
-	stateDone
+	stateTaken             // runs or is over
 )
 
-// slotState says what a running task does with its slot. A task that a joiner runs inline has none.
-type slotState uint8
-
-const (
-	slotNone slotState = iota
-	slotBusy           // the slot counts in Pool.busy
-	slotLent           // its goroutine waits inside the pool; the slot counts in Pool.lent
-)
-
-// task is the record of one submitted function and, at the same time, the context that the function
-// gets: one allocation for both. Fields below mu are guarded by Pool.mu.
+// task is a function in the pool's hands and, at the same time, the context that the function gets: one
+// allocation for both. The functions of a group that run on one goroutine, one after the other, share
+// one task. It is never reused: a function may keep its context.
 type task struct {
 	pool   *Pool
-	ctx    context.Context // the caller's
-	body   body
-	cancel context.CancelCauseFunc // ends a context merged from the caller's and the pool's; may be nil
+	ctx    context.Context // the caller's, or one merged by Pool.scope
+	fn     func(context.Context) error
+	future *future // set if somebody may await it
 
-	// pooled tasks take values from ctx and cancellation from the pool alone.
-	pooled bool
-	// orphans have nobody who reads their error, so the pool logs it.
-	orphan   bool
-	panicked bool
+	// Guarded by Pool.mu.
+	exec  *exec         // who runs it now, if anybody
+	since time.Duration // when it was submitted
+	state taskState
 
-	// mu:
-	node[task]
-	host     *task         // the task on whose goroutine a joiner runs this one; nil on a worker or outside
-	group    *group        // told when the task is done; may be nil
-	done     chan struct{} // made when somebody waits; closed when the task is done
-	err      error
-	enqueued time.Duration
-	started  time.Duration
-	state    taskState
-	slot     slotState
-	inline   bool // run by its joiner
-	givenUp  bool // resolved by Stop while it ran
-	stuck    bool
-	lenders  int32
-}
-
-// end follows call, before the books do.
-func (t *task) end(err error) {
-	if t.cancel != nil {
-		t.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
-	}
-}
-
-// body is what a task runs. A function value converts to it without allocation.
-type body interface {
-	run(ctx context.Context) error
-	pc() uintptr
-}
-
-type funcBody func(ctx context.Context) error
-
-func (f funcBody) run(ctx context.Context) error { return f(ctx) }
-func (f funcBody) pc() uintptr                   { return pcOf(f) }
-
-func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
-
-// call runs the body. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
-// not return then and the caller's deferred function does the books.
-func (t *task) call() (err error) {
-	if !t.pooled && t.ctx.Err() != nil {
-		return context.Cause(t.ctx)
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			t.panicked = true
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return t.body.run(t)
+	inline bool // runs on the goroutine of whoever waits for it; set before it runs
+	pooled bool // takes values from ctx, but cancellation from the pool alone
+	orphan bool // nobody reads its error, so the pool logs it
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -120,6 +59,7 @@ func (t *task) Err() error {
 
 type (
 	poolKey struct{ pool *Pool } // a task answers itself for its own pool
+	taskKey struct{}             // and for any
 	nameKey struct{}
 )
 
@@ -133,8 +73,10 @@ func (t *task) Value(key any) any {
 			return t
 		}
 		if !t.inline {
-			return nil // another pool's task up there runs on another goroutine
+			return nil // a task of another pool up there runs on another goroutine
 		}
+	case taskKey:
+		return t
 	case nameKey:
 		return nil // a name is for one task, not for those it submits
 	}
@@ -146,22 +88,18 @@ func (t *task) Value(key any) any {
 	return t.ctx.Value(key)
 }
 
-// holder is the task whose slot pays for t.
-func (t *task) holder() *task {
-	for t != nil && t.slot == slotNone {
-		t = t.host
-	}
+// current is the task of this pool that runs with ctx, or nil.
+func (p *Pool) current(ctx context.Context) *task {
+	t, _ := ctx.Value(poolKey{p}).(*task)
 	return t
 }
 
 func (t *task) name() string {
-	if name, ok := t.ctx.Value(nameKey{}).(string); ok {
-		return name
+	pc := pcOf(t.fn)
+	if t.future != nil {
+		pc = t.future.pc
 	}
-	if f := runtime.FuncForPC(t.body.pc()); f != nil {
-		return f.Name()
-	}
-	return "unknown"
+	return nameOf(t.ctx, pc)
 }
 
 // WithName names the task that is submitted with the returned context, in logs and in the report of
@@ -170,3 +108,15 @@ func (t *task) name() string {
 func WithName(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, nameKey{}, name)
 }
+
+func nameOf(ctx context.Context, pc uintptr) string {
+	if name, ok := ctx.Value(nameKey{}).(string); ok {
+		return name
+	}
+	if f := runtime.FuncForPC(pc); f != nil {
+		return f.Name()
+	}
+	return "unknown"
+}
+
+func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }

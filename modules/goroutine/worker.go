@@ -7,135 +7,158 @@ import (
 
 // worker is a goroutine of the engine that runs task after task.
 type worker struct {
+	exec     exec
 	pool     *Pool
 	signal   chan struct{} // holds one: the sender never blocks
 	since    time.Duration // idle since
-	assigned *task         // to be run at once: a reservation's
+	runs     uint32
+	hired    bool
+	assigned bool // it has a task already: a reservation's
 	leave    bool
 }
 
 // wakeWorker sends a worker to the queue. It needs mu.
 func (p *Pool) wakeWorker() {
 	p.waking++
-	p.hire(nil)
+	p.dispatch(p.hire())
 }
 
 // assign starts t on a worker at once, on a slot that is already counted as busy. It needs mu.
-func (p *Pool) assign(t *task) { p.hire(t) }
+func (p *Pool) assign(t *task, now time.Duration) {
+	w := p.hire()
+	w.assigned = true
+	w.exec.slot = slotBusy
+	p.begin(&w.exec, t, now, true)
+	p.dispatch(w)
+}
 
-// hire wakes the worker that went idle last, whose stack and caches are the warmest, or starts one.
-func (p *Pool) hire(t *task) {
+// hire returns the worker that went idle last, whose stack and caches are the warmest, or a new one.
+func (p *Pool) hire() *worker {
 	if n := len(p.idle); n > 0 {
 		w := p.idle[n-1]
 		p.idle = p.idle[:n-1]
-		w.assigned = t
-		w.signal <- struct{}{}
+		return w
+	}
+	return &worker{pool: p, signal: make(chan struct{}, 1)}
+}
+
+func (p *Pool) dispatch(w *worker) {
+	w.signal <- struct{}{}
+	if w.hired {
 		return
 	}
-	w := &worker{pool: p, signal: make(chan struct{}, 1), assigned: t}
+	w.hired = true
 	p.workers++
+	p.enlist(&w.exec)
 	if p.workers > p.engineCap {
 		p.resizeEngine(p.workers)
 	}
-	// The engine's own queue is unbounded, so Go cannot refuse: at most it starts w when a worker that
-	// has left us has left the engine too. It is cancelled after the last worker.
-	if err := p.engine.Go(w.run); err != nil {
-		p.log.DPanic("pond refused a worker") // unreachable
-	}
+	// The engine's own queue is unbounded and it is never stopped, so Go cannot refuse: at most it
+	// starts w a moment later, when a worker that has left us has left the engine too.
+	_ = p.engine.Go(w.run)
 }
 
 func (w *worker) run() {
-	p := w.pool
-	var t *task
-	var err error
+	p, e := w.pool, &w.exec
+	running := false
 	defer func() {
-		if t != nil { // the task called runtime.Goexit: this goroutine ends, the books go on
-			p.bury(t)
+		if running { // the task called runtime.Goexit: this goroutine ends, the books go on
+			p.bury(w)
 		}
 	}()
-	for {
-		if t = p.next(w, t, err); t == nil {
-			return
-		}
-		err = t.call()
-		t.end(err)
+	var err error
+	for p.next(w, err) {
+		running = true
+		err = e.call()
+		e.end(err)
+		running = false
 	}
 }
 
-// next does the books of the task that w has run, if any, with the error it returned, and returns the one to run now. It blocks
-// while there is none; nil tells the worker to end.
-func (p *Pool) next(w *worker, prev *task, err error) *task {
-	now := p.now()
+// next does the books of the task that w has run, if any, with the error it returned, and gives it the
+// one to run now. It blocks while there is none; false tells the worker to end.
+func (p *Pool) next(w *worker, err error) bool {
+	e := &w.exec
+	prev := e.task
+	if prev == nil || w.assigned {
+		prev = nil
+		<-w.signal // a new worker
+	}
+	w.runs++
+	timed := !p.clock.fast.Load() || w.runs%timedEvery == 0
+	var now time.Duration
+	if timed || e.timed {
+		now = p.clock.now()
+	} else {
+		now = p.clock.about()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if prev != nil {
-		p.finish(prev, err, now)
-		p.releaseSlot(prev)
+		p.finish(e, err, now)
+		p.releaseSlot(e)
 		if p.resumers.n+p.reservers.n+p.blocked.n > 0 {
 			p.settle() // they come before this worker
 		}
-	} else if t := p.arrive(w); t != nil {
-		return t
+	} else if p.arrive(w) {
+		return true
 	}
-	for {
-		if t := p.take(now); t != nil {
-			p.settle()
-			return t
-		}
+	for !p.take(e, prev, now, timed) {
 		if p.mayLeave() {
-			p.dropWorker()
-			return nil
+			p.dropWorker(w)
+			return false
 		}
+		prev, timed = nil, true
 		w.since = now
 		p.idle = append(p.idle, w)
 		p.mu.Unlock()
 		<-w.signal
-		now = p.now()
+		now = p.clock.now()
 		p.mu.Lock()
 		if w.leave {
-			p.dropWorker()
-			return nil
+			p.dropWorker(w)
+			return false
 		}
-		if t := p.arrive(w); t != nil {
-			return t
+		if p.arrive(w) {
+			return true
 		}
 	}
+	p.settle()
+	return true
 }
 
-// arrive returns the task that w was woken for, if it was for a certain one.
-func (p *Pool) arrive(w *worker) *task {
-	if t := w.assigned; t != nil {
-		w.assigned = nil
-		return t
+// arrive says whether w was woken for a certain task rather than for the queue.
+func (p *Pool) arrive(w *worker) bool {
+	if w.assigned {
+		w.assigned = false
+		return true
 	}
 	p.waking--
-	return nil
+	return false
 }
 
-// joinsPerTask is how many joined tasks go before a queued one that waits as well.
+// joinsPerTask is how many joined functions go before a queued task that waits as well.
 const joinsPerTask = 3
 
-// take starts the next waiting task if a slot is free for it.
-func (p *Pool) take(now time.Duration) *task {
+// take gives e the next waiting task if a slot is free for it. prev is the task that e ran last.
+func (p *Pool) take(e *exec, prev *task, now time.Duration, timed bool) bool {
 	if p.busy+p.held >= p.limit || p.phase == phaseCancelled {
-		return nil
+		return false
 	}
-	var t *task
 	switch {
-	case p.joined.n > 0 && (p.queued.n == 0 || p.joinRun < joinsPerTask):
-		t = p.joined.pop()
+	case p.joinable > 0 && (p.queued.n == 0 || p.joinRun < joinsPerTask):
 		p.joinRun++
+		p.joined.head.value.claimFor(e, prev, now, timed)
 	case p.queued.n > 0:
-		t = p.queued.pop()
 		p.joinRun = 0
+		p.begin(e, p.queued.pop(), now, timed)
 	default:
-		return nil
+		return false
 	}
 	p.reserverTurn = true
-	t.slot = slotBusy
+	e.slot = slotBusy
 	p.busy++
-	p.begin(t, now)
-	return t
+	return true
 }
 
 // mayLeave says whether a worker that found nothing to do should end rather than idle.
@@ -144,19 +167,21 @@ func (p *Pool) mayLeave() bool {
 }
 
 // bury does the books of a task that killed its worker.
-func (p *Pool) bury(t *task) {
-	t.end(ErrGoexit)
+func (p *Pool) bury(w *worker) {
+	w.exec.end(ErrGoexit)
+	now := p.clock.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.finish(t, ErrGoexit, p.now())
-	p.releaseSlot(t)
-	p.dropWorker()
+	p.finish(&w.exec, ErrGoexit, now)
+	p.releaseSlot(&w.exec)
+	p.dropWorker(w)
 	p.settle()
 }
 
-func (p *Pool) dropWorker() {
+func (p *Pool) dropWorker(w *worker) {
 	p.workers--
-	p.checkGone()
+	p.execs.remove(&w.exec.node)
+	p.checkOver()
 }
 
 // dismissIdle ends the workers that have been idle since before the given time, down to keep workers,

@@ -42,9 +42,8 @@ type Consumer struct {
 	// Contexts that outlive one another, from the first to end to the last.
 	loops    context.Context // new polls and starts, ends when Stop begins
 	polling  context.Context // polls in flight, ends when waiting for them costs too much
-	handling context.Context // listeners, ends when the stop budget is spent
 	settling context.Context // deletes and renewals, ends with Stop
-	end      struct{ loops, polling, handling, settling context.CancelFunc }
+	end      struct{ loops, polling, settling context.CancelFunc }
 	keeper   sync.WaitGroup // the lease loop
 }
 
@@ -112,7 +111,7 @@ func (c *Consumer) Start(ctx context.Context) error {
 
 	own := context.WithoutCancel(ctx) // the values of the start, not its end
 	c.settling, c.end.settling = context.WithCancel(own)
-	c.handling, c.end.handling = context.WithCancel(own)
+	c.leases.callOff(nil)
 	c.polling, c.end.polling = context.WithCancel(own)
 	c.loops, c.end.loops = context.WithCancel(own)
 	c.keeper.Go(func() { c.leases.run(c.settling) })
@@ -195,7 +194,7 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
-		q.notify()
+		q.wakeReceive()
 		q.mu.Unlock()
 	}
 	return nil

@@ -53,6 +53,7 @@ func (q *intake) bury(ctx context.Context, m *message, verdict events.Dispositio
 		return events.Disposition{Action: events.Retry, Reason: verdict.Reason}
 	}
 	q.stats.deadLettered.Add(1)
+	q.log.Warn("message dead-lettered", zap.String("message", m.id), zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	return events.Disposition{Action: events.Ack, Reason: verdict.Reason}
 }
 
@@ -63,16 +64,17 @@ func (q *intake) withReason(m *message, reason string) map[string]types.MessageA
 	}
 	free := maxBytes - wireSize(aws.ToString(m.raw.Body), attributes)
 	for _, extra := range []struct{ name, value string }{
-		{AttributeReason, xmlText(reason, maxReason)},
 		{AttributeSource, q.name},
+		{AttributeReason, reason},
 	} {
-		v := types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(extra.value)}
-		size := attributeSize(extra.name, v)
-		if _, taken := attributes[extra.name]; extra.value == "" || (!taken && len(attributes) >= maxAttributes) || size > free {
-			continue
+		v := types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String("")}
+		text := xmlText(extra.value, min(maxReason, free-attributeSize(extra.name, v)))
+		if _, taken := attributes[extra.name]; text == "" || (!taken && len(attributes) >= maxAttributes) {
+			continue // the log has it
 		}
+		v.StringValue = aws.String(text)
 		attributes[extra.name] = v
-		free -= size
+		free -= attributeSize(extra.name, v)
 	}
 	return attributes
 }
@@ -102,7 +104,7 @@ func xmlText(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
-	cut := limit
+	cut := max(limit, 0)
 	for !utf8.RuneStart(s[cut]) {
 		cut--
 	}

@@ -36,8 +36,6 @@ func (q *intake) handle(ctx context.Context, m *message) {
 		return
 	}
 	defer cancel(nil)
-	stop := context.AfterFunc(q.c.handling, func() { cancel(errStopping) })
-	defer stop()
 
 	verdict = q.verdict(ctx, m)
 	if verdict.Action == events.DeadLetter {
@@ -56,7 +54,6 @@ func (q *intake) verdict(ctx context.Context, m *message) (verdict events.Dispos
 	}()
 	all, err := q.c.decoder.Decode(q.decodable(m))
 	if err != nil {
-		q.log.Warn("message cannot be read", zap.String("message", m.id), zap.Error(err))
 		return events.Disposition{Action: events.DeadLetter, Reason: err.Error()}
 	}
 	verdict = events.Disposition{Action: events.Ack}
@@ -81,10 +78,10 @@ func (q *intake) eventVerdict(ctx context.Context, m *message, e events.Any) eve
 			verdict = events.Disposition{Action: events.Retry, Reason: reason}
 		}
 	}
-	if verdict.Action != events.Ack {
-		q.log.Warn("event not handled",
+	if verdict.Action == events.Retry {
+		q.log.Warn("event not handled, its message comes back",
 			zap.String("message", m.id), zap.String("event", e.Name), zap.String("event_id", e.ID),
-			zap.Int("receives", m.receives), zap.String("action", string(verdict.Action)), zap.String("reason", verdict.Reason))
+			zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	}
 	return verdict
 }
@@ -107,7 +104,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 	q.running--
 	q.held -= 1 + len(released)
 	q.unsettled++
-	q.notify()
+	q.wakeReceive()
 	q.mu.Unlock()
 
 	if !failed {
@@ -124,7 +121,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 func (q *intake) delay(m *message, verdict events.Disposition) time.Duration {
 	d := verdict.After
 	switch {
-	case q.c.handling.Err() != nil:
+	case q.c.leases.calledOff():
 		return 0 // stopping: another process may have it at once
 	case d <= 0:
 		d = jittered(q.cfg.Retry.Min, q.cfg.Retry.Max, m.receives)

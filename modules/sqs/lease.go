@@ -17,11 +17,10 @@ var ErrLeaseLost = errors.New("sqs: lease on the message lost")
 
 // lease is the right to work on a received message until its visibility deadline.
 type lease struct {
-	queue    *intake
-	id       string // the message's
+	message  *message
 	handle   string
 	received time.Time
-	deadline time.Time
+	deadline time.Time // when it counts as lost
 	renewAt  time.Time
 
 	cancel   context.CancelCauseFunc // of the listeners at work, nil before they start
@@ -29,23 +28,28 @@ type lease struct {
 	final    bool                    // SQS grants no further renewal
 	index    int                     // in the heap, -1 outside
 	renewing bool                    // a renewal is in flight
-	ended    func(lost error)        // set by end while a renewal is in flight
+	ended    bool                    // end was called
 }
 
 // leases keeps every lease of the process alive. One goroutine waits for the earliest renewal; those
 // that fall due close to it travel with it, ten to a request.
 type leases struct {
 	mu    sync.Mutex
+	off   error // why no listener may work any more
 	heap  leaseHeap
-	wake  chan struct{} // capacity 1: the earliest renewal may have changed
+	away  map[*lease]struct{} // out of the heap while their renewal is in flight
+	wake  chan struct{}       // capacity 1: the earliest renewal may have changed
 	calls sync.WaitGroup
 }
 
-func newLeases() *leases { return &leases{wake: make(chan struct{}, 1)} }
+func newLeases() *leases {
+	return &leases{wake: make(chan struct{}, 1), away: map[*lease]struct{}{}}
+}
 
 // begin starts the lease of a message received just now.
-func (ls *leases) begin(q *intake, id, handle string, now time.Time) *lease {
-	l := &lease{queue: q, id: id, handle: handle, received: now, deadline: now.Add(q.visibility), index: -1}
+func (ls *leases) begin(m *message, handle string, now time.Time) *lease {
+	q := m.queue
+	l := &lease{message: m, handle: handle, received: now, deadline: leaseEnd(now, q.visibility), index: -1}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.schedule(l, renewalTime(now, q.visibility))
@@ -57,27 +61,53 @@ func (ls *leases) begin(q *intake, id, handle string, now time.Time) *lease {
 func (ls *leases) work(ctx context.Context, l *lease) (context.Context, context.CancelCauseFunc, error) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if l.lost != nil {
-		return nil, nil, l.lost
+	if err := errors.Join(l.lost, ls.off); err != nil {
+		return nil, nil, err
 	}
 	ctx, l.cancel = context.WithCancelCause(ctx)
 	return ctx, l.cancel, nil
 }
 
-// end stops renewing and calls then once no renewal is in flight any more: a late renewal would
-// overwrite the visibility that the settlement sets. It tells why the lease was lost, nil if it held.
-func (ls *leases) end(l *lease, then func(lost error)) {
+// callOff cancels every listener at work with the given cause and lets none begin; nil lets them again.
+// The leases themselves go on until their messages are settled.
+func (ls *leases) callOff(cause error) {
 	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.off = cause; cause == nil {
+		return
+	}
+	cancel := func(l *lease) {
+		if l.cancel != nil {
+			l.cancel(cause)
+		}
+	}
+	for _, l := range ls.heap {
+		cancel(l)
+	}
+	for l := range ls.away {
+		cancel(l)
+	}
+}
+
+func (ls *leases) calledOff() bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.off != nil
+}
+
+// end stops renewing and then calls the message's leaseEnded, once no renewal is in flight any more: a
+// late renewal would overwrite the visibility that the settlement sets.
+func (ls *leases) end(l *lease) {
+	ls.mu.Lock()
+	l.ended = true
 	if l.index >= 0 {
 		heap.Remove(&ls.heap, l.index)
 	}
-	if l.renewing {
-		l.ended = then
-		ls.mu.Unlock()
-		return
-	}
+	renewing, lost := l.renewing, l.lost
 	ls.mu.Unlock()
-	then(l.lost)
+	if !renewing {
+		l.message.leaseEnded(lost)
+	}
 }
 
 // run renews until ctx ends, and returns when the renewals in flight have ended.
@@ -110,7 +140,7 @@ func (ls *leases) due(now time.Time) [][]*lease {
 	byQueue := map[*intake][]*lease{}
 	for len(ls.heap) > 0 {
 		l := ls.heap[0]
-		if l.renewAt.After(now.Add(l.queue.visibility / 10)) {
+		if l.renewAt.After(now.Add(l.message.queue.visibility / 10)) {
 			break
 		}
 		heap.Pop(&ls.heap)
@@ -119,7 +149,9 @@ func (ls *leases) due(now time.Time) [][]*lease {
 			continue
 		}
 		l.renewing = true
-		byQueue[l.queue] = append(byQueue[l.queue], l)
+		ls.away[l] = struct{}{}
+		q := l.message.queue
+		byQueue[q] = append(byQueue[q], l)
 	}
 	var batches [][]*lease
 	for _, all := range byQueue {
@@ -143,15 +175,21 @@ func (ls *leases) untilNext() time.Duration {
 
 // renew extends one batch of leases by their queue's visibility, or by what the 12 hours leave.
 func (ls *leases) renew(ctx context.Context, batch []*lease) {
-	q := batch[0].queue
+	q := batch[0].message.queue
 	sent := time.Now()
 	changes := make([]visibilityChange, len(batch))
 	for i, l := range batch {
 		left := l.received.Add(maxVisibility).Sub(sent).Truncate(time.Second)
 		changes[i] = visibilityChange{handle: l.handle, after: max(min(q.visibility, left), 0)}
 	}
-	// A renewal that hangs must leave time for another try.
-	callCtx, cancel := context.WithTimeout(ctx, max(q.visibility/4, time.Second))
+	// A renewal that hangs leaves time for another try, and never outlasts a lease.
+	until := sent.Add(max(q.visibility/4, time.Second))
+	for _, l := range batch {
+		if l.deadline.Before(until) {
+			until = l.deadline
+		}
+	}
+	callCtx, cancel := context.WithDeadline(ctx, until)
 	errs := q.changeVisibility(callCtx, changes)
 	cancel()
 
@@ -161,13 +199,14 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 	now := time.Now()
 	for i, l := range batch {
 		l.renewing = false
+		delete(ls.away, l)
 		err := errs[i]
 		if err == nil {
 			renewed++
-			l.deadline = sent.Add(changes[i].after)
+			l.deadline = leaseEnd(sent, changes[i].after)
 		}
 		switch {
-		case l.ended != nil:
+		case l.ended:
 			settled = append(settled, l)
 		case err == nil && changes[i].after < q.visibility:
 			l.final = true
@@ -185,7 +224,7 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 	ls.mu.Unlock()
 	q.leasesRenewed(renewed)
 	for _, l := range settled {
-		l.ended(l.lost)
+		l.message.leaseEnded(l.lost)
 	}
 }
 
@@ -195,7 +234,7 @@ func (ls *leases) lose(l *lease, cause error) {
 	if l.cancel != nil {
 		l.cancel(cause)
 	}
-	l.queue.leaseLost(l, cause)
+	l.message.queue.leaseLost(l, cause)
 }
 
 // schedule needs mu.
@@ -208,6 +247,11 @@ func (ls *leases) schedule(l *lease, at time.Time) {
 		default:
 		}
 	}
+}
+
+// leaseEnd is a little before SQS makes the message visible: its clock started before its answer was here.
+func leaseEnd(from time.Time, visibility time.Duration) time.Time {
+	return from.Add(visibility - visibility/20)
 }
 
 // renewalTime is about half of the visibility after now: early enough for several more tries, and

@@ -12,12 +12,16 @@ import (
 
 // message is a received message until it is settled.
 type message struct {
+	queue    *intake
 	raw      types.Message
 	id       string
 	group    string // FIFO message group, "" on a standard queue
 	receives int    // how often SQS has handed it out, this time included
 	lease    *lease
 	receipt  *receipt
+
+	handled bool          // to be deleted; otherwise
+	after   time.Duration // visible again after this
 }
 
 // receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput
@@ -28,14 +32,14 @@ type receipt struct {
 }
 
 func (q *intake) newMessage(raw types.Message, now time.Time) *message {
-	m := &message{raw: raw, id: aws.ToString(raw.MessageId), receives: 1}
+	m := &message{queue: q, raw: raw, id: aws.ToString(raw.MessageId), receives: 1}
 	if n, err := strconv.Atoi(raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
 		m.receives = n
 	}
 	if q.fifo {
 		m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 	}
-	m.lease = q.c.leases.begin(q, m.id, aws.ToString(raw.ReceiptHandle), now)
+	m.lease = q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
 	return m
 }
 
@@ -50,7 +54,10 @@ func (m *message) sent() time.Time {
 
 // decodable is the message as the events package reads it.
 func (q *intake) decodable(m *message) events.Message {
-	attributes := make(map[string]string, len(m.raw.MessageAttributes))
+	var attributes map[string]string
+	if n := len(m.raw.MessageAttributes); n > 0 {
+		attributes = make(map[string]string, n)
+	}
 	for name, v := range m.raw.MessageAttributes {
 		if v.StringValue != nil {
 			attributes[name] = *v.StringValue

@@ -25,7 +25,9 @@ const (
 // poll makes one receive for up to n messages and takes its lesson: a full one makes room for another
 // poll, an empty one takes a poll away, a failed one pauses them.
 func (q *intake) poll(ctx context.Context, n int) {
+	began := time.Now()
 	messages, err := q.receive(n)
+	early := time.Since(began) < q.cfg.WaitTime/2
 	q.accept(messages)
 
 	q.mu.Lock()
@@ -45,15 +47,26 @@ func (q *intake) poll(ctx context.Context, n int) {
 	failures := q.failures
 	q.mu.Unlock()
 
-	if err != nil {
+	switch {
+	case err != nil:
 		q.pauseAfter(ctx, err, failures)
+	case len(messages) == 0 && early:
+		pause(ctx, minPollPause) // an endpoint that does not wait as asked must not make us spin
 	}
 
 	q.mu.Lock()
 	q.polls--
 	q.asked -= n
-	q.notify()
+	q.wakeReceive()
 	q.mu.Unlock()
+}
+
+// systemAttributes are those that are read here; each one that is asked for costs its decoding.
+var systemAttributes = []types.MessageSystemAttributeName{
+	types.MessageSystemAttributeNameApproximateReceiveCount,
+	types.MessageSystemAttributeNameSentTimestamp,
+	types.MessageSystemAttributeNameMessageGroupId,
+	types.MessageSystemAttributeNameAWSTraceHeader,
 }
 
 // receive makes the call. A panic, of a hook in the SDK client for instance, is an error of this one
@@ -71,7 +84,7 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 		MaxNumberOfMessages:         int32(n),                            //nolint:gosec // 1 to 10
 		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second), //nolint:gosec // at most 20
 		MessageAttributeNames:       []string{"All"},
-		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		MessageSystemAttributeNames: systemAttributes,
 	}
 	if q.cfg.Visibility > 0 {
 		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
@@ -101,14 +114,18 @@ func (q *intake) pauseAfter(ctx context.Context, err error, failures int) {
 	if ctx.Err() != nil {
 		return
 	}
-	pause := jittered(minPollPause, maxPollPause, failures)
+	d := jittered(minPollPause, maxPollPause, failures)
 	if fatal(err) {
-		pause = max(pause, fatalPollPause)
-		q.log.Error("queue cannot be polled, trying on slowly"+hint(err), zap.Error(err), zap.Duration("pause", pause))
+		d = max(d, fatalPollPause)
+		q.log.Error("queue cannot be polled, trying on slowly"+hint(err), zap.Error(err), zap.Duration("pause", d))
 	} else {
-		q.log.Warn("poll failed, trying again"+hint(err), zap.Error(err), zap.Duration("pause", pause), zap.Int("failures", failures))
+		q.log.Warn("poll failed, trying again"+hint(err), zap.Error(err), zap.Duration("pause", d), zap.Int("failures", failures))
 	}
-	timer := time.NewTimer(pause)
+	pause(ctx, d)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

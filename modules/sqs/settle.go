@@ -14,35 +14,33 @@ import (
 // own attempts come on top. What is given up comes back when its visibility ends.
 const settleTries = 5
 
-// change is a visibility to set.
-type change struct {
-	*message
-	after time.Duration
-}
-
 // ack deletes a message that every listener is done with.
 func (q *intake) ack(m *message) {
 	q.processed.add(m.id, m.lease.handle)
-	q.c.leases.end(m.lease, func(error) { // a delete may succeed without a lease
-		if m.receipt == nil {
-			q.deletes.add(m)
-			return
-		}
-		m.receipt.acks.add(m)
-		q.receiptSettled(m)
-	})
+	m.handled = true
+	q.c.leases.end(m.lease)
 }
 
 // retry makes a message visible again after d.
 func (q *intake) retry(m *message, d time.Duration) {
-	q.c.leases.end(m.lease, func(lost error) {
-		if lost != nil { // SQS has it back, maybe under another lease by now
-			q.settled(1)
-		} else {
-			q.changes.add(change{m, d})
-		}
-		q.receiptSettled(m)
-	})
+	m.after = d
+	q.c.leases.end(m.lease)
+}
+
+// leaseEnded sends the settlement on its way.
+func (m *message) leaseEnded(lost error) {
+	q := m.queue
+	switch {
+	case !m.handled && lost != nil: // SQS has it back, maybe under another lease by now
+		q.settled(1)
+	case !m.handled:
+		q.changes.add(m)
+	case m.receipt == nil: // also without a lease: a delete may succeed
+		q.deletes.add(m)
+	default:
+		m.receipt.acks.add(m)
+	}
+	q.receiptSettled(m)
 }
 
 // receiptSettled sends the deletes of a FIFO receive once its last message is settled.
@@ -98,7 +96,7 @@ func (q *intake) flushDeletes(batch []*message) {
 	})
 }
 
-func (q *intake) flushChanges(batch []change) {
+func (q *intake) flushChanges(batch []*message) {
 	q.untilSettled(len(batch), func(ctx context.Context, left []int) []error {
 		changes := make([]visibilityChange, len(left))
 		for i, at := range left {
@@ -134,20 +132,21 @@ func (q *intake) untilSettled(n int, send func(ctx context.Context, left []int) 
 		if left = again; len(left) == 0 {
 			break
 		}
-		timer := time.NewTimer(jittered(50*time.Millisecond, 2*time.Second, try))
-		select {
-		case <-timer.C:
-		case <-q.c.settling.Done():
-			timer.Stop()
-		}
+		pause(q.c.settling, jittered(50*time.Millisecond, 2*time.Second, try))
 	}
 	q.settled(n)
 }
 
 func (q *intake) settled(n int) {
 	q.mu.Lock()
+	before := q.unsettled
 	q.unsettled -= n
-	q.notify()
+	if q.unsettled == 0 {
+		wake(q.settledAll)
+	}
+	if before >= maxUnsettled {
+		q.wakeReceive()
+	}
 	q.mu.Unlock()
 }
 

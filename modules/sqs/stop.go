@@ -72,7 +72,7 @@ func (c *Consumer) Stop(ctx context.Context) error {
 		// Cutting a poll may strand what SQS is just sending, and a listener may be near its end, so
 		// this comes last but for the flush.
 		c.end.polling()
-		c.end.handling()
+		c.leases.callOff(errStopping)
 		within(idle, reserve/2)
 	}
 	for _, q := range c.intakes {
@@ -80,7 +80,6 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	}
 
 	c.end.polling()
-	c.end.handling()
 	after := c.counts()
 	report := StopReport{
 		Handled:   int(after.finished - before.finished),
@@ -118,13 +117,13 @@ func (q *intake) flush(ctx context.Context) {
 	q.changes.now()
 	for {
 		q.mu.Lock()
-		left, changed := q.unsettled, q.changed
+		left := q.unsettled
 		q.mu.Unlock()
 		if left == 0 {
 			return
 		}
 		select {
-		case <-changed:
+		case <-q.settledAll:
 		case <-ctx.Done():
 			return
 		}

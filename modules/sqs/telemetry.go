@@ -105,11 +105,11 @@ func (q *intake) leasesRenewed(n int) {
 }
 
 func (q *intake) leaseRenewFailed(l *lease, err error) {
-	q.log.Warn("lease not renewed, trying again", zap.String("message", l.id), zap.Time("deadline", l.deadline), zap.Error(err))
+	q.log.Warn("lease not renewed, trying again", zap.String("message", l.message.id), zap.Time("deadline", l.deadline), zap.Error(err))
 }
 
 func (q *intake) leaseLost(l *lease, err error) {
 	q.stats.leasesLost.Add(1)
 	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost)
-	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.id), zap.Error(err))
+	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.message.id), zap.Error(err))
 }

@@ -1,0 +1,182 @@
+package goroutine
+
+import (
+	"context"
+	"time"
+)
+
+// group is a set of functions whose submitter waits for all of them. It is one entry in the pool's
+// queue, however many they are: workers and the submitter claim them by index, in order. Each of them
+// counts as a task in the books.
+type group struct {
+	n    int
+	fns  []func(context.Context) error              // either these
+	each func(ctx context.Context, index int) error // or this, n times
+	pc   uintptr                                    // whose name each goes by
+
+	pool   *Pool
+	cancel context.CancelCauseFunc // may be nil; see Pool.scope
+	lane   exec                    // the submitter
+	task   task                    // and what its functions get
+
+	// Guarded by Pool.mu.
+	node    node[group]
+	since   time.Duration
+	errs    []error
+	next    int // functions before it are claimed
+	pending int
+	ready   chan struct{} // made when the submitter waits; closed when all are over
+}
+
+// join runs the group and returns its errors in order.
+func (g *group) join(ctx context.Context, p *Pool) []error {
+	g.pool, g.pending = p, g.n
+	g.errs = make([]error, g.n)
+	g.node.value = g
+	g.lane.host, g.lane.inline = p.current(ctx), true
+	g.task.pool = p
+	g.task.ctx, g.task.pooled, g.cancel = p.scope(ctx)
+	if g.cancel != nil {
+		defer g.cancel(nil)
+	}
+	if g.submit() {
+		g.help()
+	}
+	return g.errs
+}
+
+// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
+// merging: those that never end (pooled: the task itself adds the pool's end) and those that pass the
+// pool's own Done through. For a merged one, Stop calls cancel; so must the caller.
+func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
+	switch ctx.Done() {
+	case nil:
+		return ctx, true, nil
+	case p.hard.Done():
+		return ctx, false, nil
+	default:
+		scoped, cancel = context.WithCancelCause(ctx)
+		return scoped, false, cancel
+	}
+}
+
+// submit claims the first function for the submitter's lane and offers the rest to the workers.
+func (g *group) submit() bool {
+	p := g.pool
+	g.since = p.clock.about()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.books.submitted += uint64(g.n)
+	if p.phase == phaseCancelled || p.phase == phaseDraining && g.lane.host == nil {
+		p.books.rejected += uint64(g.n)
+		for i := range g.errs {
+			g.errs[i] = ErrStopped
+		}
+		return false
+	}
+	p.control.rouse()
+	p.books.waiting += g.n
+	p.joinable += g.n
+	p.joined.push(&g.node)
+	p.enlist(&g.lane)
+	g.claim(&g.lane, &g.task, g.since, true)
+	if g.n > 1 {
+		p.settle()
+	}
+	return true
+}
+
+// claim gives e the next function, to be run with the context t. It needs mu and a function that is left.
+func (g *group) claim(e *exec, t *task, now time.Duration, timed bool) {
+	t.since = g.since
+	g.pool.begin(e, t, now, timed)
+	e.group, e.index = g, g.next
+	g.next++
+	g.pool.joinable--
+	if g.next == g.n {
+		g.pool.joined.remove(&g.node)
+	}
+}
+
+// claimFor gives a worker the next function; prev is the task that it ran last. It needs mu.
+func (g *group) claimFor(e *exec, prev *task, now time.Duration, timed bool) {
+	t := prev
+	if t == nil || e.group != g {
+		t = &task{pool: g.pool, ctx: g.task.ctx, pooled: g.task.pooled}
+	}
+	g.claim(e, t, now, timed)
+}
+
+func (g *group) call(ctx context.Context, i int) error {
+	if g.each != nil {
+		return g.each(ctx, i)
+	}
+	if fn := g.fns[i]; fn != nil {
+		return fn(ctx)
+	}
+	return errNilFunc
+}
+
+func (g *group) name(i int) string {
+	pc := g.pc
+	if g.each == nil {
+		pc = pcOf(g.fns[i])
+	}
+	return nameOf(g.task.ctx, pc)
+}
+
+// help runs the lane's function and then whatever no worker has claimed, and waits for the rest. If a
+// function ends the goroutine with runtime.Goexit, the deferred call goes on in its place.
+func (g *group) help() {
+	over := false
+	defer func() {
+		if over {
+			return
+		}
+		g.lane.end(ErrGoexit)
+		if g.advance(ErrGoexit) {
+			g.help()
+		}
+	}()
+	for more := true; more; {
+		err := g.lane.call()
+		g.lane.end(err)
+		more = g.advance(err)
+	}
+	over = true
+}
+
+// advance does the books of the function that the lane has run and claims the next one. When none is
+// left it waits for those that workers run, with the submitter's slot lent to other work, and answers
+// false.
+func (g *group) advance(err error) bool {
+	p := g.pool
+	now := p.clock.about()
+	p.mu.Lock()
+	p.finish(&g.lane, err, now)
+	if g.next < g.n {
+		g.claim(&g.lane, &g.task, now, true)
+		p.mu.Unlock()
+		return true
+	}
+	p.execs.remove(&g.lane.node)
+	if g.pending == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	g.ready = make(chan struct{})
+	lent := p.lend(g.lane.host)
+	p.mu.Unlock()
+	<-g.ready
+	p.reclaim(lent)
+	return false
+}
+
+// resolve stores the outcome of a function. It needs mu.
+func (g *group) resolve(i int, err error) {
+	g.errs[i] = err
+	g.pending--
+	if g.pending == 0 && g.ready != nil {
+		close(g.ready)
+	}
+}

@@ -1,0 +1,116 @@
+package sqs
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// horizon is how far ahead of the free slots the consumer receives: no more messages wait for a
+	// slot than the pool starts in this time at the pace measured so far. It lets a receive fill up
+	// (ten messages for one request) when listeners are quick, and asks for exactly the free slots
+	// when they are slow.
+	horizon = 100 * time.Millisecond
+
+	// maxUnsettled pauses polling while SQS takes no deletes, far below the 120,000 messages that it
+	// lets be in flight.
+	maxUnsettled = 10_000
+
+	// maxBlocked bounds the messages of a FIFO queue that wait behind others of their group.
+	maxBlocked = 1_000
+)
+
+// receiveLoop keeps polls in flight while there is room for what they may bring. Only the end of ctx
+// ends it.
+func (q *intake) receiveLoop(ctx context.Context) {
+	for ctx.Err() == nil {
+		q.mu.Lock()
+		n, slots := q.ask()
+		if n > 0 {
+			q.polls++
+			q.asked += n
+		}
+		q.mu.Unlock()
+		switch {
+		case n > 0:
+			q.work.Go(func() { q.poll(ctx, n) })
+		case slots:
+			// Every slot is at work: the pool tells when one is free, and counts us as waiting.
+			if slot, err := q.c.pool.Reserve(ctx, 1); err == nil {
+				slot.Release()
+			} else if ctx.Err() == nil {
+				q.log.Warn("the pool gives no slots, the queue is not polled", zap.Error(err))
+				<-ctx.Done()
+			}
+		default:
+			select {
+			case <-ctx.Done():
+			case <-q.mayReceive:
+			}
+		}
+	}
+}
+
+// ask decides for how many messages to poll now. With 0 it says whether it takes a free slot of the
+// pool to change that; else something of this queue must change first. It needs mu.
+func (q *intake) ask() (n int, slots bool) {
+	if q.paused || q.stopping || q.polls >= q.target || q.unsettled >= maxUnsettled || q.backlog.blocked >= maxBlocked {
+		return 0, false
+	}
+	capacity := q.capacity()
+	room := capacity - (q.held - q.backlog.blocked) - q.asked
+	idle := q.backlog.waiting() == 0 && q.asked == 0 // nothing waits for a slot, nothing is on its way
+	switch {
+	case room >= min(maxBatch, max(capacity/2, 1)), room > 0 && idle:
+		return min(room, maxBatch), false
+	case room <= 0 && idle:
+		return 0, q.cfg.Concurrency == 0 || q.runners < q.cfg.Concurrency
+	}
+	return 0, false // a fuller request is worth the wait: there is work meanwhile
+}
+
+// capacity is how many messages may be held: one for each slot that is free or ours, and what these
+// start within the horizon. It needs mu.
+func (q *intake) capacity() int {
+	slots := q.runners + q.c.pool.Free()
+	if q.cfg.Concurrency > 0 {
+		slots = min(slots, q.cfg.Concurrency)
+	}
+	if q.pace == 0 {
+		return slots
+	}
+	return slots + int(int64(slots)*int64(horizon)/int64(q.pace))
+}
+
+// keepPace takes one message's time into the pace. It needs mu.
+func (q *intake) keepPace(took time.Duration) {
+	took = max(took, 1)
+	if q.pace == 0 {
+		q.pace = took
+	}
+	q.pace += (took - q.pace) / 8
+}
+
+// wakeReceive follows whatever may make ask answer more. It needs mu.
+func (q *intake) wakeReceive() {
+	if n, slots := q.ask(); n > 0 || slots {
+		wake(q.mayReceive)
+	}
+}
+
+// wakeStart follows whatever lets a message start. It needs mu.
+func (q *intake) wakeStart() {
+	if q.backlog.waiting() > 0 {
+		wake(q.mayStart)
+	}
+}
+
+// wake never blocks: one signal that waits is enough.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
