@@ -19,4 +19,8 @@ var scenarios = []scenario{
 			n: 5_000, latency: 15 * time.Millisecond, cost: 50 * time.Millisecond, at: 64,
 			visibility: 3 * time.Second, patience: 20 * time.Second,
 		}),
+	publish64(),
+	publishLone(),
+	publishPartial(),
+	publishKill(),
 }

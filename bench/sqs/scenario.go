@@ -11,7 +11,7 @@ import (
 
 // Options are how the rig runs.
 type Options struct {
-	Scenarios   []string  // parts of their names; none means all
+	Scenarios   []string  // how their names begin; none means all
 	Contestants []string  // parts of their names; none means all
 	Rounds      int       // how often each contestant runs; the table has the medians
 	Profile     string    // folder for a processor profile of each client's last run; "" takes none
@@ -73,13 +73,13 @@ func List() []string {
 func Run(ctx context.Context, o Options, out io.Writer) error {
 	all := results{}
 	for _, s := range scenarios {
-		if !chosen(o.Scenarios, s.name) {
+		if !chosen(o.Scenarios, s.name, strings.HasPrefix) {
 			continue
 		}
 		runs := map[string][]figures{}
 		for round := range max(o.Rounds, 1) {
 			for _, c := range s.contestants {
-				if !chosen(o.Contestants, c) {
+				if !chosen(o.Contestants, c, strings.Contains) {
 					continue
 				}
 				fmt.Fprintf(o.Progress, "%s, round %d: %s\n", s.name, round+1, c)
@@ -102,8 +102,8 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	return nil
 }
 
-func chosen(parts []string, name string) bool {
-	return len(parts) == 0 || slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(name, p) })
+func chosen(parts []string, name string, matches func(name, part string) bool) bool {
+	return len(parts) == 0 || slices.ContainsFunc(parts, func(p string) bool { return matches(name, p) })
 }
 
 // summary takes the median of each column over the rounds, or the worst.

@@ -12,11 +12,13 @@ type usage struct {
 	CPU     time.Duration
 	Allocs  uint64
 	Bytes   uint64
-	Count   int64 // messages handled or published
-	Twice   int64 // of these, those that were handled before
-	Failed  int64 // publishes that were answered with an error
-	Missing int
-	Stopped string // why the contestant gave up, "" while it works
+	Count   int64  // messages handled or published
+	Twice   int64  // of these, those that were handled before
+	Missing int    // messages that were never handled
+	Stopped string // why a consumer gave up, or the first error of a publisher
+
+	P50, P99 float64 // of publishes, in milliseconds
+	Failed   []int   // numbers whose publish was answered with an error
 }
 
 func readUsage() usage {

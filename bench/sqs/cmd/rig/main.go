@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var only, contestants string
 	set := flag.NewFlagSet("rig", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	set.StringVar(&only, "run", "", "run the scenarios whose name contains one of these, with commas between them (default all)")
+	set.StringVar(&only, "run", "", "run the scenarios whose name begins with one of these, with commas between them (default all)")
 	set.StringVar(&contestants, "contestants", "", "let the contestants run whose name contains one of these, with commas between them (default all)")
 	set.IntVar(&o.Rounds, "rounds", 3, "how often each contestant runs; the tables have the medians")
 	set.StringVar(&o.Profile, "profile", "", "write a processor profile of each client into `FOLDER`")
