@@ -76,7 +76,7 @@ func (w *work) handle(ctx context.Context, n Number) error {
 		began = time.Now()
 	}
 	cost := w.cost
-	if w.slowEvery > 0 && n.N%w.slowEvery == w.slowEvery/2 {
+	if isSlow(n.N, w.slowEvery) {
 		cost = w.slowCost
 	}
 	if cost > 0 {
@@ -101,6 +101,9 @@ func (w *work) handle(ctx context.Context, n Number) error {
 	}
 	return nil
 }
+
+// isSlow says which message of every so many is slow.
+func isSlow(n, every int) bool { return every > 0 && n%every == every/2 }
 
 func (w *work) hit() {
 	w.mu.Lock()
