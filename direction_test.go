@@ -24,12 +24,12 @@ var layers = map[string][]string{
 
 func TestImportsPointOneWay(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Deps " "}}`, "./...").Output()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}|{{join .Deps " "}}`, "./...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
 	for line := range strings.Lines(string(out)) {
-		pkg, deps, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		pkg, deps, _ := strings.Cut(strings.TrimSpace(line), "|")
 		name := strings.TrimPrefix(pkg, module)
 		if pkg+"/" == module {
 			continue

@@ -2,7 +2,6 @@ package fxtest
 
 import (
 	"context"
-	"strings"
 	"testing"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -42,7 +41,7 @@ type App struct {
 // modules, the listeners and the sqs.Config, as they do in production. A queue that the test created
 // on [App.SQS] by itself is left alone.
 //
-// The logger is the test's own, at warning level, unless the options supply one.
+// The modules log to whatever zap logger the options supply; [Logger] sends warnings to the test's log.
 func New(t testing.TB, opts ...fx.Option) *App {
 	t.Helper()
 	leaks := watch(t)
@@ -92,7 +91,7 @@ func New(t testing.TB, opts ...fx.Option) *App {
 	return app
 }
 
-// Logger is an option for apps that bring none: warnings and errors go to the test's log.
+// Logger is an option for apps that supply no logger: warnings and errors go to the test's log.
 func Logger(t testing.TB) fx.Option {
 	return fx.Supply(zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)))
 }
@@ -139,13 +138,4 @@ func (a *App) stop() {
 	if err := a.SQS.Close(); err != nil {
 		a.t.Errorf("fxtest: closing the SQS server: %v", err)
 	}
-}
-
-// deadLetterName keeps the suffix that makes a queue FIFO at the end.
-func deadLetterName(queue string) string {
-	base, fifo := strings.CutSuffix(queue, ".fifo")
-	if fifo {
-		return base + DeadLetterSuffix + ".fifo"
-	}
-	return base + DeadLetterSuffix
 }

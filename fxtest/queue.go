@@ -1,87 +1,59 @@
 package fxtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
 // createQueue makes a queue and its dead-letter queue, unless there is one of that name.
 func (a *App) createQueue(ref string) error {
-	ctx := context.Background()
 	name := ref[strings.LastIndexAny(ref, ":/")+1:]
-	_, err := a.Client.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: aws.String(name)})
-	if err == nil {
+	if _, exists := a.SQS.Queue(name); exists {
 		return nil
 	}
-	if missing := (*types.QueueDoesNotExist)(nil); !errors.As(err, &missing) {
-		return fmt.Errorf("looking for queue %q: %w", name, err)
+	dead := deadLetterName(name)
+	if _, err := a.SQS.CreateQueue(dead, nil); err != nil {
+		return fmt.Errorf("creating queue %q: %w", dead, err)
 	}
-	dead, err := a.create(ctx, deadLetterName(name), nil)
-	if err != nil {
-		return err
-	}
-	_, err = a.create(ctx, name, map[string]string{
-		string(types.QueueAttributeNameRedrivePolicy): fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`, dead, MaxReceives),
-	})
-	return err
-}
-
-// create answers the queue's ARN.
-func (a *App) create(ctx context.Context, name string, attributes map[string]string) (string, error) {
-	if strings.HasSuffix(name, ".fifo") {
-		if attributes == nil {
-			attributes = map[string]string{}
-		}
-		attributes[string(types.QueueAttributeNameFifoQueue)] = "true"
-	}
-	made, err := a.Client.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: aws.String(name), Attributes: attributes})
-	if err != nil {
-		return "", fmt.Errorf("creating queue %q: %w", name, err)
-	}
-	out, err := a.Client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: made.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+	_, err := a.SQS.CreateQueue(name, map[string]string{
+		"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:%s","maxReceiveCount":%d}`, dead, MaxReceives),
 	})
 	if err != nil {
-		return "", fmt.Errorf("reading the ARN of queue %q: %w", name, err)
+		return fmt.Errorf("creating queue %q: %w", name, err)
 	}
-	return out.Attributes[string(types.QueueAttributeNameQueueArn)], nil
+	return nil
 }
 
-// Depth counts the messages of a queue in every state: visible, in flight, delayed.
+// deadLetterName keeps the suffix that makes a queue FIFO at the end.
+func deadLetterName(queue string) string {
+	base, fifo := strings.CutSuffix(queue, ".fifo")
+	if fifo {
+		return base + DeadLetterSuffix + ".fifo"
+	}
+	return base + DeadLetterSuffix
+}
+
+// Depth counts the messages of a queue in every state: visible, in flight, delayed. A queue that does
+// not exist fails the test.
 func (a *App) Depth(queue string) int {
 	a.t.Helper()
-	ctx := context.Background()
-	url, err := a.Client.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: aws.String(queue)})
-	if err != nil {
-		a.t.Fatalf("fxtest: looking for queue %q: %v", queue, err)
+	state, ok := a.SQS.Queue(queue)
+	if !ok {
+		a.t.Fatalf("fxtest: there is no queue %q", queue)
 	}
-	out, err := a.Client.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl: url.QueueUrl, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
-	})
-	if err != nil {
-		a.t.Fatalf("fxtest: reading the depth of queue %q: %v", queue, err)
-	}
-	depth := 0
-	for _, name := range []types.QueueAttributeName{
-		types.QueueAttributeNameApproximateNumberOfMessages,
-		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		types.QueueAttributeNameApproximateNumberOfMessagesDelayed,
-	} {
-		n, _ := strconv.Atoi(out.Attributes[string(name)]) // SQS sends numbers
-		depth += n
-	}
-	return depth
+	return state.Visible + state.InFlight + state.Delayed
 }
 
 // DeadLetters counts the messages in the dead-letter queue of a queue.
 func (a *App) DeadLetters(queue string) int {
 	a.t.Helper()
 	return a.Depth(deadLetterName(queue))
+}
+
+// WaitEmpty blocks until a queue holds no message in any state: all were handled and deleted, or moved
+// to the dead-letter queue. It fails the test after ten seconds.
+func (a *App) WaitEmpty(queue string) {
+	a.t.Helper()
+	await(a.t, func() bool { return a.Depth(queue) == 0 },
+		func() string { return fmt.Sprintf("queue %q to be empty, it holds %d messages", queue, a.Depth(queue)) })
 }

@@ -12,8 +12,24 @@ import (
 	"github.com/fxpond/fxpond/modules/events"
 )
 
-// patience bounds Wait where the test has no deadline of its own.
+// patience bounds every wait; inside a testing/synctest bubble it is virtual.
 const patience = 10 * time.Second
+
+// await looks again and again until ok, and fails the test when patience is at its end.
+func await(t testing.TB, ok func() bool, what func() string) {
+	t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-timer.C:
+			t.Fatalf("fxtest: waited %v for %s", patience, what())
+		}
+	}
+}
 
 // Record is one run of a listener.
 type Record struct {
@@ -29,11 +45,10 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	records []Record
-	changed chan struct{} // closed and replaced by each record
 }
 
 func newRecorder(t testing.TB) *Recorder {
-	return &Recorder{t: t, changed: make(chan struct{})}
+	return &Recorder{t: t}
 }
 
 func (r *Recorder) middleware() events.Middleware {
@@ -51,8 +66,6 @@ func (r *Recorder) add(rec Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.records = append(r.records, rec)
-	close(r.changed)
-	r.changed = make(chan struct{})
 }
 
 // All answers every run so far.
@@ -93,22 +106,9 @@ func (r *Recorder) WaitFailed(listener string, n int) []Record {
 
 func (r *Recorder) wait(what string, n int, have func() []Record) []Record {
 	r.t.Helper()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for {
-		r.mu.Lock()
-		changed := r.changed
-		r.mu.Unlock()
-		if got := have(); len(got) >= n {
-			return got
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			r.t.Fatalf("fxtest: waited %v for %s; recorded: %s", patience, what, r.summary())
-			return nil
-		}
-	}
+	await(r.t, func() bool { return len(have()) >= n },
+		func() string { return fmt.Sprintf("%s; recorded: %s", what, r.summary()) })
+	return have()
 }
 
 func (r *Recorder) summary() string {

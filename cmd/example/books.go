@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/fxpond/fxpond/modules/sqs"
@@ -146,8 +145,7 @@ func (b *books) close(ctx context.Context, out io.Writer) (balanced bool, err er
 }
 
 func (b *books) print(ctx context.Context, out io.Writer, p page) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(what string, n any) { fmt.Fprintf(table, "%v\t  %s\t\n", n, what) }
+	row := func(what string, n any) { fmt.Fprintf(out, "  %9v  %s\n", n, what) }
 	fmt.Fprintln(out)
 	row("messages sent", p.accepted)
 	b.tally.mu.Lock()
@@ -156,7 +154,7 @@ func (b *books) print(ctx context.Context, out io.Writer, p page) error {
 		row(fmt.Sprintf("handled by %s (%d runs, %d failed)", name, l.runs, l.failed), len(l.done))
 	}
 	b.tally.mu.Unlock()
-	row("messages handled by all their listeners", p.handled)
+	row("messages handled, by each of their listeners", p.handled)
 	row("deliveries retried", p.queue.Retried)
 	row("dead-lettered", p.deadLettered)
 	row("left in the queue", p.waiting)
@@ -164,9 +162,6 @@ func (b *books) print(ctx context.Context, out io.Writer, p page) error {
 	row("from event to listener done, p50", b.tally.percentile(0.50).Round(100*time.Microsecond))
 	row("from event to listener done, p99", b.tally.percentile(0.99).Round(100*time.Microsecond))
 	row("in all", time.Since(b.began).Round(time.Millisecond))
-	if err := table.Flush(); err != nil {
-		return err
-	}
 	if err := b.printReasons(ctx, out); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.uber.org/fx"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -29,14 +30,17 @@ type load struct {
 	place  *place
 	books  *books
 	where  string
+	client *http.Client
 }
 
-func newLoad(s *server, p *place, b *books) *load {
+func newLoad(lc fx.Lifecycle, s *server, p *place, b *books) *load {
 	where := fmt.Sprintf("Queue %q on AWS or an endpoint of yours, as the SDK's environment says.", p.name)
 	if p.server != nil {
 		where = fmt.Sprintf("Queue %q on an SQS inside this process (%s).", p.name, p.server.URL())
 	}
-	return &load{server: s, place: p, books: b, where: where}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: browsers}}
+	lc.Append(fx.StopHook(client.CloseIdleConnections))
+	return &load{server: s, place: p, books: b, where: where, client: client}
 }
 
 func (l *load) url() string { return "http://" + l.server.addr }
@@ -45,21 +49,19 @@ func (l *load) url() string { return "http://" + l.server.addr }
 func (l *load) signUps(ctx context.Context, n int, out io.Writer) error {
 	fmt.Fprintf(out, "Sending %d sign-ups: POST /users -> SQS -> 3 listeners\n", n)
 	defer l.books.progress(ctx, out)()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: browsers}}
-	defer client.CloseIdleConnections()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(browsers)
 	for i := range n {
 		if ctx.Err() != nil {
 			break
 		}
-		group.Go(func() error { return l.signUp(ctx, client, i) })
+		group.Go(func() error { return l.signUp(ctx, i) })
 	}
 	return group.Wait()
 }
 
 // signUp posts one user; every 250th has an address that can never receive mail.
-func (l *load) signUp(ctx context.Context, client *http.Client, i int) error {
+func (l *load) signUp(ctx context.Context, i int) error {
 	domain := "example.com"
 	if i%250 == 249 {
 		domain = "example.invalid"
@@ -72,7 +74,7 @@ func (l *load) signUp(ctx context.Context, client *http.Client, i int) error {
 	if err != nil {
 		return err
 	}
-	answer, err := client.Do(req)
+	answer, err := l.client.Do(req)
 	if err != nil {
 		return err
 	}

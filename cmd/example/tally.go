@@ -11,9 +11,11 @@ import (
 
 // tally counts what each listener does.
 type tally struct {
+	began time.Time
+
 	mu        sync.Mutex
 	listeners map[string]*listenerTally
-	latencies []time.Duration // from the event's timestamp to the end of a listener that is done with it
+	latencies []time.Duration // from the event, if it is not older than the load, to the end of a listener
 }
 
 type listenerTally struct {
@@ -22,7 +24,7 @@ type listenerTally struct {
 	failed int
 }
 
-func newTally() *tally { return &tally{listeners: map[string]*listenerTally{}} }
+func newTally() *tally { return &tally{began: time.Now(), listeners: map[string]*listenerTally{}} }
 
 // watchListeners is middleware around every listener.
 func watchListeners(t *tally) events.Middleware {
@@ -39,7 +41,9 @@ func watchListeners(t *tally) events.Middleware {
 				return err
 			}
 			own.done[e.ID] = true
-			t.latencies = append(t.latencies, time.Since(e.Timestamp))
+			if e.Timestamp.After(t.began) {
+				t.latencies = append(t.latencies, time.Since(e.Timestamp))
+			}
 			return nil
 		}
 	}

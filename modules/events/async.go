@@ -24,7 +24,7 @@ import (
 // is lost; publish to a queue or an outbox where that matters.
 func (b *Bus) DispatchAsync(ctx context.Context, e Any) *goroutine.Future[Outcome] {
 	e.Data, e.Metadata = clone(e.Data), maps.Clone(e.Metadata)
-	ctx = goroutine.WithName(context.WithoutCancel(ctx), "dispatch "+e.Name)
+	ctx = goroutine.WithName(context.WithoutCancel(withoutPasses(ctx)), "dispatch "+e.Name)
 	ctx, landed, err := b.async.begin(ctx, e)
 	if err != nil {
 		return goroutine.Async(ctx, b.pool, func(context.Context) (Outcome, error) {

@@ -21,8 +21,13 @@ type Bus struct {
 	cfg    Config
 	pool   *goroutine.Pool
 	log    *zap.Logger
+	tel    *telemetry
 	routes []*route
 	router *router
+	ledger Ledger // nil if off
+	store  Store
+	record *recorder
+	topics []TopicInfo
 	runs   sync.Pool // of *run
 	async  flights
 }
@@ -30,21 +35,26 @@ type Bus struct {
 // NewBus compiles the listeners into a bus that works at once. Its error joins
 // every fault found: listeners that are nil, without name or handler, that
 // share a name, patterns that are malformed, topics with two payload types,
-// config fields out of range.
+// options and config fields out of range.
 func NewBus(cfg Config, pool *goroutine.Pool, listeners []Listener, opts ...Option) (*Bus, error) {
 	cfg = cfg.withDefaults()
-	options := newBusOptions(opts)
-	routes, err := newRoutes(listeners, options.middleware)
-	err = errors.Join(cfg.validate(), err)
+	o := newBusOptions(cfg, opts)
+	routes, routeErr := newRoutes(listeners, o.middleware, o.ledger)
+	record, recordErr := newRecorder(cfg.Record, o.store)
+	tel, telErr := newTelemetry(cfg, o)
+	var poolErr error
 	if pool == nil {
-		err = errors.Join(err, errors.New("pool is nil"))
+		poolErr = errors.New("pool is nil")
 	}
-	if err != nil {
+	if err := errors.Join(cfg.validate(), poolErr, routeErr, recordErr, checkTopics(routes, o.topics), telErr); err != nil {
 		return nil, fmt.Errorf("making the event bus: %w", err)
 	}
-	b := &Bus{cfg: cfg, pool: pool, log: options.log, routes: routes, router: newRouter(routes)}
-	if options.relay != nil {
-		options.relay.fallBackTo(b)
+	b := &Bus{
+		cfg: cfg, pool: pool, log: o.log, tel: tel, routes: routes, router: newRouter(routes),
+		ledger: o.ledger, store: o.store, record: record, topics: o.topics,
+	}
+	if o.relay != nil {
+		o.relay.fallBackTo(b)
 	}
 	return b, nil
 }
@@ -64,27 +74,31 @@ func (b *Bus) Listens(name string) bool {
 	return len(routes) > 0
 }
 
+// Store returns the store that events are recorded in.
+func (b *Bus) Store() Store { return b.store }
+
 // Dispatch runs the event's listeners and waits for them. The error joins one
 // *ListenerError per listener that failed. An event without listeners is no
 // error in-process: nothing is lost that anybody wanted.
 func (b *Bus) Dispatch(ctx context.Context, e Any) error {
-	routes, known := b.router.match(e.Name)
-	if !known {
-		if err := CheckName(e.Name); err != nil {
-			return Permanent(err)
-		}
-	}
-	if len(routes) == 0 {
-		b.unheard(e)
+	routes, known, err := b.accept(ctx, &e)
+	switch {
+	case err != nil:
+		return err
+	case len(routes) == 0:
+		b.unheard(ctx, &e)
 		return nil
 	}
 	r := b.newRun(e, routes)
-	if r.stages(ctx) {
-		b.logSkipped(r)
-		r.release()
-		return nil
+	ctx, watch := b.tel.dispatch(ctx, r, known)
+	finished := r.stages(ctx)
+	watch.end(ctx)
+	if !finished {
+		return b.outcome(r).Err()
 	}
-	return b.outcome(r).Err()
+	b.logSkipped(r)
+	r.release()
+	return nil
 }
 
 // Publish dispatches the events one after the other, so that their order holds,
@@ -100,37 +114,88 @@ func (b *Bus) Publish(ctx context.Context, events ...Any) error {
 	return errors.Join(errs...)
 }
 
-// Deliver runs the listeners of an event that a transport received, waits for
-// them, and says what became of each. It logs nothing but skips: the outcome is
-// the caller's to act on and to report.
+// Deliver runs the listeners of an event that a transport received, those that
+// have not finished it in an earlier delivery, waits for them, and says what
+// became of each. It logs nothing but skips: the outcome is the caller's to act
+// on and to report.
 func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 	o := Outcome{EventID: e.ID, Event: e.Name}
-	routes, known := b.router.match(e.Name)
-	if !known {
-		if err := CheckName(e.Name); err != nil {
-			o.refused = Permanent(err)
-			return o
-		}
+	routes, known, err := b.accept(ctx, &e)
+	if err != nil {
+		o.refused = err
+		return o
 	}
 	if len(routes) == 0 {
+		b.unheard(ctx, &e)
 		o.NoListener = true
 		return o
 	}
-	r := b.newRun(e, routes)
-	finished := r.stages(ctx)
+	finished, err := b.finished(ctx, &e, routes)
+	if err != nil {
+		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
+		return o
+	}
+	r := b.newRun(e, unfinished(routes, finished))
+	r.delivery = b.ledger != nil
+	r.clock()
+	ctx, watch := b.tel.processing(ctx, r, known)
+	done := r.stages(ctx)
+	watch.end(ctx)
 	o = b.outcome(r)
-	if finished {
+	for _, name := range finished {
+		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
+	}
+	if done {
 		b.logSkipped(r)
 		r.release()
 	}
 	return o
 }
 
+// accept finds the routes of an event, and records it if it is to be.
+func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, err error) {
+	if routes, known = b.router.match(e.Name); !known {
+		if err := CheckName(e.Name); err != nil {
+			return nil, false, Permanent(err)
+		}
+	}
+	if b.record != nil {
+		err = b.record.append(ctx, e)
+	}
+	return routes, known, err
+}
+
+// finished asks the ledger which listeners need not run again.
+func (b *Bus) finished(ctx context.Context, e *Any, routes []*route) ([]string, error) {
+	if b.ledger == nil || e.ID == "" {
+		return nil, nil
+	}
+	names := make([]string, len(routes))
+	for i, rt := range routes {
+		names[i] = rt.name
+	}
+	return b.ledger.Finished(ctx, e.identity(), names)
+}
+
+func unfinished(routes []*route, finished []string) []*route {
+	if len(finished) == 0 {
+		return routes
+	}
+	var left []*route
+	for _, rt := range routes {
+		if !slices.Contains(finished, rt.name) {
+			left = append(left, rt)
+		}
+	}
+	return left
+}
+
 func (b *Bus) outcome(r *run) Outcome {
 	return Outcome{EventID: r.event.ID, Event: r.event.Name, Results: r.results()}
 }
 
-func (b *Bus) unheard(e Any) {
+func (b *Bus) unheard(ctx context.Context, e *Any) {
+	b.tel.unheard(ctx)
 	if entry := b.log.Check(zap.DebugLevel, "event has no listener"); entry != nil {
 		entry.Write(zap.String("event", clip(e.Name)), zap.String("event_id", clip(e.ID)))
 	}
@@ -138,10 +203,10 @@ func (b *Bus) unheard(e Any) {
 
 // logSkipped reports the skips of a run, which no caller gets to see.
 func (b *Bus) logSkipped(r *run) {
-	for i := range r.steps {
-		if s := &r.steps[i]; s.err != nil {
-			b.log.Info("listener skipped the event", zap.String("listener", s.route.name),
-				zap.String("event", clip(r.event.Name)), zap.String("event_id", clip(r.event.ID)), zap.Error(s.err))
+	for i, err := range r.errs {
+		if err != nil && !errors.Is(err, errAlreadyDone) {
+			b.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),
+				zap.String("event", clip(r.event.Name)), zap.String("event_id", clip(r.event.ID)), zap.Error(err))
 		}
 	}
 }

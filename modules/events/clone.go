@@ -13,10 +13,13 @@ import (
 // memory, channels and functions. A type that has those takes part with a
 // method Clone() T of its own.
 func clone[T any](data T) T {
-	shape := shapeOf(reflect.TypeFor[T]())
-	if shape.flat {
+	if shapeOf(reflect.TypeFor[T]()).flat {
 		return data
 	}
+	return deepClone(data)
+}
+
+func deepClone[T any](data T) T {
 	if own, ok := any(data).(interface{ Clone() T }); ok {
 		if v := reflect.ValueOf(data); v.Kind() == reflect.Pointer && v.IsNil() {
 			return data

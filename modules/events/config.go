@@ -15,6 +15,26 @@ type Config struct {
 	// cancelled and reported. Default 1s; -1 leaves it to the context.
 	ShutdownTimeout time.Duration
 
+	// Record selects events, by patterns as listeners use, that are appended to
+	// the store before their listeners run. Default none.
+	Record []string
+
+	// StoreSize is how many events the default store in memory keeps. It is
+	// made if Record is set and no other store is given. Default 10,000.
+	StoreSize int
+
+	// LedgerSize is how many events the default ledger in memory remembers. It
+	// is made if no other ledger is given. Default 100,000, about 25 MB when
+	// full; -1 turns it off, so that a redelivered event runs all its listeners.
+	LedgerSize int
+
+	// ParentFromMessage makes the span of a delivery a child of the sender's
+	// instead of linking to it. Default false.
+	ParentFromMessage bool
+
+	// DisableListenerSpans leaves out the span of each listener. Default false.
+	DisableListenerSpans bool
+
 	// Decode sets up the decoder.
 	Decode DecodeConfig
 }
@@ -73,6 +93,12 @@ func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = defaultShutdownTimeout
 	}
+	if c.StoreSize == 0 {
+		c.StoreSize = DefaultStoreSize
+	}
+	if c.LedgerSize == 0 {
+		c.LedgerSize = DefaultLedgerSize
+	}
 	c.Decode = c.Decode.withDefaults()
 	return c
 }
@@ -83,6 +109,12 @@ func (c Config) validate() error {
 	if c.ShutdownTimeout < 0 && c.ShutdownTimeout != -1 {
 		errs = append(errs, badField("ShutdownTimeout", c.ShutdownTimeout, "a duration cannot be negative",
 			"use -1 to leave it to Stop's context, 0 for the default"))
+	}
+	if c.StoreSize < 0 {
+		errs = append(errs, badField("StoreSize", c.StoreSize, "a size cannot be negative", "use 0 for the default"))
+	}
+	if c.LedgerSize < -1 {
+		errs = append(errs, badField("LedgerSize", c.LedgerSize, "a size cannot be negative", "use -1 for no ledger, 0 for the default"))
 	}
 	return errors.Join(append(errs, c.Decode.validate())...)
 }
@@ -138,10 +170,12 @@ func badField(field string, value any, reason, hint string) error {
 // MarshalLogObject writes the effective values, for the one line at start.
 func (c Config) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddDuration("shutdown_timeout", c.ShutdownTimeout)
+	enc.AddInt("ledger_size", c.LedgerSize)
+	enc.AddInt("store_size", c.StoreSize)
 	enc.AddInt("max_body", c.Decode.MaxBody)
 	enc.AddInt("max_depth", c.Decode.MaxDepth)
 	enc.AddInt("max_layers", c.Decode.MaxLayers)
 	enc.AddInt("max_decoded", c.Decode.MaxDecoded)
 	enc.AddString("eventbridge_name", c.Decode.EventBridgeName)
-	return nil
+	return enc.AddReflected("record", c.Record)
 }

@@ -26,21 +26,11 @@ var (
 // Permanent marks an error that no retry can mend: the message goes to the
 // dead-letter queue as soon as no other listener wants another try. nil stays
 // nil.
-func Permanent(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &permanentError{err}
-}
+func Permanent(err error) error { return goroutine.Permanent(err) }
 
 // RetryAfter marks an error whose cause lasts about d: the message comes back
 // after d instead of the transport's back-off. nil stays nil.
-func RetryAfter(err error, d time.Duration) error {
-	if err == nil {
-		return nil
-	}
-	return &retryAfterError{err, d}
-}
+func RetryAfter(err error, d time.Duration) error { return goroutine.RetryAfter(err, d) }
 
 // Skip marks an error as the reason for which a listener has nothing to do with
 // an event. The event counts as done; the reason is logged. nil stays nil.
@@ -103,7 +93,7 @@ func classify(err error) Class {
 		return ClassPanic
 	}
 	switch {
-	case isPermanent(err):
+	case goroutine.IsPermanent(err):
 		return ClassPermanent
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):
 		return ClassTimeout

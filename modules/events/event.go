@@ -60,6 +60,15 @@ func WithMetadata(key, value string) EventOption {
 	}
 }
 
+// identity is what ledgers and stores know an event by. IDs are unique per
+// source only, as in CloudEvents.
+func (e *Event[T]) identity() string {
+	if e.Source == "" {
+		return e.ID
+	}
+	return e.Source + " " + e.ID
+}
+
 // newID returns a UUIDv7, so that IDs sort by time. The random source failing
 // is the only error there is; Go's runtime ends the program before that.
 func newID() string {

@@ -3,6 +3,8 @@ package events
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"reflect"
 )
 
@@ -38,7 +40,7 @@ type listener struct {
 	name, pattern string
 	topic         bool // pattern and payload belong to a Topic
 	payload       reflect.Type
-	handle        Handler
+	handle        func(check bool) handler // nil if the user's is
 	options       listenerOptions
 }
 
@@ -47,21 +49,29 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 	if handle == nil {
 		return l
 	}
-	check := l.options.validate
-	l.handle = func(ctx context.Context, e Any) error {
-		typed, err := As[T](e)
-		if err != nil {
-			if wrong, ok := errors.AsType[*PayloadError](err); ok {
-				wrong.Listener = name
+	flat := shapeOf(l.payload).flat
+	l.handle = func(check bool) handler {
+		return func(ctx context.Context, e *Any) error {
+			if data, ok := e.Data.(T); ok && flat && !check {
+				return handle(ctx, Event[T]{
+					ID: e.ID, Name: e.Name, Data: data, Timestamp: e.Timestamp, Source: e.Source,
+					Metadata: maps.Clone(e.Metadata),
+				})
 			}
-			return err
-		}
-		if check {
-			if err := validatePayload(name, e.Name, typed.Data); err != nil {
+			typed, err := as[T](e, flat)
+			if err != nil {
+				if wrong, ok := errors.AsType[*PayloadError](err); ok {
+					wrong.Listener = name
+				}
 				return err
 			}
+			if check {
+				if err := validatePayload(name, e.Name, typed.Data); err != nil {
+					return err
+				}
+			}
+			return handle(ctx, typed)
 		}
-		return handle(ctx, typed)
 	}
 	return l
 }
@@ -69,4 +79,9 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 func (l *listener) Name() string    { return l.name }
 func (l *listener) Pattern() string { return l.pattern }
 
-func (l *listener) Handle(ctx context.Context, e Any) error { return l.handle(ctx, e) }
+func (l *listener) Handle(ctx context.Context, e Any) error {
+	if l.handle == nil {
+		return Permanent(fmt.Errorf("listener %q has no handler", l.name))
+	}
+	return l.handle(l.options.validate)(ctx, &e)
+}

@@ -1,12 +1,23 @@
 package events
 
+import (
+	"time"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
+)
+
 // ListenerOption changes how the bus runs one listener.
 type ListenerOption func(*listenerOptions)
 
+// listenerOptions holds what was set; nil and zero mean: not limited.
 type listenerOptions struct {
-	order      int
-	middleware []Middleware
-	validate   bool
+	order       int
+	middleware  []Middleware
+	validate    bool
+	retry       *goroutine.RetryPolicy
+	breaker     *goroutine.BreakerConfig
+	timeout     *time.Duration
+	concurrency *int
 }
 
 func newListenerOptions(opts []ListenerOption) listenerOptions {

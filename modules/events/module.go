@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"reflect"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -35,8 +38,15 @@ type Params struct {
 	Middleware []Middleware `group:"middleware"`
 	Envelopes  []Envelope   `group:"decoders"`
 
-	Config Config      `optional:"true"`
-	Logger *zap.Logger `optional:"true"`
+	Topics []TopicInfo `group:"topics"`
+
+	Config         Config                        `optional:"true"`
+	Ledger         Ledger                        `optional:"true"`
+	Store          Store                         `optional:"true"`
+	Logger         *zap.Logger                   `optional:"true"`
+	TracerProvider trace.TracerProvider          `optional:"true"`
+	MeterProvider  metric.MeterProvider          `optional:"true"`
+	Propagator     propagation.TextMapPropagator `optional:"true"`
 }
 
 // Result is what Module gives to the graph, besides the relay.
@@ -55,6 +65,12 @@ func New(p Params) (Result, error) {
 	}
 	bus, err := NewBus(p.Config, p.Pool, p.Listeners,
 		WithLogger(p.Logger),
+		WithLedger(p.Ledger),
+		WithStore(p.Store),
+		WithTopics(p.Topics...),
+		WithTracerProvider(p.TracerProvider),
+		WithMeterProvider(p.MeterProvider),
+		WithPropagator(p.Propagator),
 		WithMiddleware(p.Middleware...),
 		WithRelay(p.Relay),
 	)
@@ -90,6 +106,14 @@ func AsMiddleware(ctor any, annotations ...fx.Annotation) any {
 // otherwise.
 func AsDecoder(ctor any, annotations ...fx.Annotation) any {
 	return intoGroup(ctor, new(Envelope), "decoders", annotations)
+}
+
+// AsTopic adds a topic to the contract that nobody in this process listens to,
+// such as one that it only publishes:
+//
+//	fx.Provide(events.AsTopic(OrderPlaced))
+func AsTopic(t TopicInfo) any {
+	return fx.Annotate(func() TopicInfo { return t }, fx.ResultTags(`group:"topics"`))
 }
 
 // intoGroup annotates a constructor so that its first result joins a value

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
 // Outcome is what became of one event: one result per listener it was routed
-// to, in the order they were started.
+// to, in the order they were started; those that had finished it before come
+// last.
 type Outcome struct {
 	EventID string
 	Event   string // the event's name
@@ -106,6 +109,23 @@ func (o Outcome) Disposition() Disposition {
 	return d
 }
 
+// Combine decides over several events that came in one message: Retry if one of
+// them needs it, after the shortest delay asked for, else DeadLetter if one of
+// them needs that, else Ack. The ledger sees to it that a retry runs only what
+// has not finished.
+func Combine(dispositions ...Disposition) Disposition {
+	all := Disposition{Action: Ack}
+	for _, d := range dispositions {
+		switch {
+		case d.Action == Retry && all.Action != Retry,
+			d.Action == DeadLetter && all.Action == Ack,
+			d.Action == Retry && d.After > 0 && (all.After == 0 || d.After < all.After):
+			all = d
+		}
+	}
+	return all
+}
+
 func (o Outcome) disposeRefused() Disposition {
 	d := Disposition{Action: Retry, Reason: o.refused.Error()}
 	if classify(o.refused).Final() {
@@ -142,9 +162,12 @@ func newResult(listener string, err error, took time.Duration) ListenerResult {
 	r.Err = err
 	if skip, ok := errors.AsType[*skipError](err); ok {
 		r.Status, r.Err = StatusSkipped, skip.err
+		if errors.Is(skip, errAlreadyDone) {
+			r.Status, r.Err = StatusAlreadyDone, nil
+		}
 		return r
 	}
 	r.Status, r.Class = StatusFailed, classify(err)
-	r.RetryAfter = retryAfter(err)
+	r.RetryAfter, _ = goroutine.AsRetryAfter(err)
 	return r
 }

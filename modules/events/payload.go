@@ -55,10 +55,28 @@ func (p *Payload) UnmarshalJSON(text []byte) error {
 //
 // Anything else is a *PayloadError, which is permanent: no retry can mend it.
 func As[T any](e Any) (Event[T], error) {
-	data, err := dataAs[T](e.Data)
-	typed := Event[T]{
-		ID: e.ID, Name: e.Name, Data: data, Timestamp: e.Timestamp, Source: e.Source,
-		Metadata: maps.Clone(e.Metadata),
+	return as[T](&e, shapeOf(reflect.TypeFor[T]()).flat)
+}
+
+// as is As for callers that know whether a T is copied by assignment. What most
+// dispatches need, a T of that kind, costs no allocation here.
+func as[T any](e *Any, flat bool) (Event[T], error) {
+	typed := Event[T]{ID: e.ID, Name: e.Name, Timestamp: e.Timestamp, Source: e.Source}
+	if e.Metadata != nil {
+		typed.Metadata = maps.Clone(e.Metadata)
+	}
+	var err *PayloadError
+	switch data := e.Data.(type) {
+	case *Payload:
+		typed.Data, err = payloadAs[T](data)
+	case json.RawMessage:
+		typed.Data, err = payloadAs[T](NewPayload(data))
+	case T:
+		if typed.Data = data; !flat {
+			typed.Data = clone(data)
+		}
+	default:
+		typed.Data, err = convert[T](data)
 	}
 	if err != nil {
 		err.Event = e.Name
@@ -67,18 +85,10 @@ func As[T any](e Any) (Event[T], error) {
 	return typed, nil
 }
 
-func dataAs[T any](data any) (out T, err *PayloadError) {
-	switch data := data.(type) {
-	case *Payload:
-		return payloadAs[T](data)
-	case json.RawMessage:
-		return payloadAs[T](NewPayload(data))
-	case T:
-		return clone(data), nil
-	case *T:
-		if data != nil {
-			return clone(*data), nil
-		}
+// convert serves Go values that are not a T.
+func convert[T any](data any) (out T, _ *PayloadError) {
+	if pointer, ok := data.(*T); ok && pointer != nil {
+		return clone(*pointer), nil
 	}
 	if raw, ok := any(&out).(*json.RawMessage); ok {
 		text, err := json.Marshal(data)

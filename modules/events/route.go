@@ -16,12 +16,13 @@ type route struct {
 	pattern  string
 	order    int
 	payload  reflect.Type // nil if the listener was made by hand
-	handle   Handler
+	handle   handler      // the listener with all its options
+	deliver  handler      // the same, behind the ledger
 }
 
 // newRoutes checks all listeners, and reports every fault it finds at once.
 // Value groups come in random order: the result is sorted.
-func newRoutes(listeners []Listener, global []Middleware) ([]*route, error) {
+func newRoutes(listeners []Listener, global []Middleware, ledger Ledger) ([]*route, error) {
 	var (
 		errs   []error
 		routes = make([]*route, 0, len(listeners))
@@ -33,7 +34,7 @@ func newRoutes(listeners []Listener, global []Middleware) ([]*route, error) {
 			errs = append(errs, fmt.Errorf("listener %d of %d is nil: its constructor returned nothing", i+1, len(listeners)))
 			continue
 		}
-		rt, err := newRoute(l, global)
+		rt, err := newRoute(l, global, ledger)
 		if err == nil && names[rt.name] {
 			err = fmt.Errorf("listener %q: the name is taken: ledger and metrics know listeners by name", rt.name)
 		}
@@ -51,7 +52,7 @@ func newRoutes(listeners []Listener, global []Middleware) ([]*route, error) {
 	return routes, errors.Join(errs...)
 }
 
-func newRoute(l Listener, global []Middleware) (*route, error) {
+func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 	rt := &route{listener: l, name: l.Name(), pattern: l.Pattern()}
 	if rt.name == "" {
 		return nil, fmt.Errorf("listener on %q has no name", rt.pattern)
@@ -60,32 +61,38 @@ func newRoute(l Listener, global []Middleware) (*route, error) {
 		return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 	}
 	made, options := specOf(l)
-	handle := isolated(l)
-	if made != nil {
-		handle = l.Handle
-		rt.payload = made.payload
-		if made.handle == nil {
-			return nil, fmt.Errorf("listener %q has no handler: it is nil", rt.name)
-		}
-		if options.validate {
-			if err := checkValidation(rt.payload); err != nil {
-				return nil, fmt.Errorf("listener %q: %w", rt.name, err)
-			}
-		}
-		if made.topic && !isExact(rt.pattern) {
-			return nil, fmt.Errorf("listener %q: topic %q is not an event name: wildcards belong in On", rt.name, rt.pattern)
+	base := isolated(l)
+	switch {
+	case made == nil && options.validate:
+		return nil, fmt.Errorf("listener %q: option Validate: only listeners made with On or a Topic have a payload type", rt.name)
+	case made == nil:
+	case made.handle == nil:
+		return nil, fmt.Errorf("listener %q has no handler: it is nil", rt.name)
+	case made.topic && !isExact(rt.pattern):
+		return nil, fmt.Errorf("listener %q: topic %q is not an event name: wildcards belong in On", rt.name, rt.pattern)
+	default:
+		rt.payload, base = made.payload, made.handle(options.validate)
+	}
+	if options.validate {
+		if err := checkValidation(rt.payload); err != nil {
+			return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 		}
 	}
 	rt.order = options.order
-	rt.handle = chain(l, chain(l, handle, options.middleware), global)
+	limits, err := newLimits(rt.name, options)
+	if err != nil {
+		return nil, fmt.Errorf("listener %q: %w", rt.name, err)
+	}
+	compile(rt, base, slices.Concat(global, options.middleware), limits, ledger)
 	return rt, nil
 }
 
 // isolated gives a listener made by hand its own copy of the event, as As does
 // for the others.
-func isolated(l Listener) Handler {
-	return func(ctx context.Context, e Any) error {
-		if _, shared := e.Data.(*Payload); !shared {
+func isolated(l Listener) handler {
+	return func(ctx context.Context, shared *Any) error {
+		e := *shared
+		if _, fromWire := e.Data.(*Payload); !fromWire {
 			e.Data = clone(e.Data)
 		}
 		e.Metadata = maps.Clone(e.Metadata)

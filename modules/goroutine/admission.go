@@ -24,58 +24,45 @@ func (p *Pool) submit(ctx context.Context, fn func(context.Context) error, wait 
 	if fn == nil {
 		return errNilFunc
 	}
+	return p.admit(ctx, entry{ctx: ctx, fn: fn, since: p.clock.about()}, wait)
+}
+
+// admit puts e in the queue. If it cannot, its future is resolved with the error returned.
+func (p *Pool) admit(ctx context.Context, e entry, wait bool) error {
 	p.mu.Lock()
-	t := p.newTask()
-	t.pool, t.ctx, t.fn, t.pooled, t.orphan = p, ctx, fn, true, true
-	return p.admit(ctx, t, wait)
-}
-
-// newTask returns a zero task. A fast pool (see clock) makes sixteen at once, since all of them will
-// be garbage soon; otherwise one that runs for long would keep fifteen contexts from the collector.
-// It needs mu.
-func (p *Pool) newTask() *task {
-	if !p.clock.fast.Load() {
-		return &task{}
-	}
-	if len(p.slab) == 0 {
-		p.slab = make([]task, slabSize)
-	}
-	t := &p.slab[0]
-	p.slab = p.slab[1:]
-	return t
-}
-
-const slabSize = 16
-
-// admit puts t in the queue. If it cannot, t is done with the error returned. It needs mu and unlocks it.
-func (p *Pool) admit(ctx context.Context, t *task, wait bool) error {
-	t.since = p.clock.about()
 	p.books.submitted++
 	p.books.waiting++
 	p.control.rouse()
 	switch {
-	case p.phase >= phaseDraining && !p.accepts(ctx, t):
-		p.reject(t, ErrStopped)
+	case p.phase >= phaseDraining && !p.accepts(ctx, e):
+		p.reject(e, ErrStopped)
 		p.mu.Unlock()
 		return ErrStopped
 	case p.blocked.n == 0 && p.hasRoom():
-		t.state = stateQueued
-		p.queued.push(t)
+		p.enqueue(e)
 		p.settle()
 		p.mu.Unlock()
 		return nil
 	case !wait:
-		p.reject(t, ErrSaturated)
+		p.reject(e, ErrSaturated)
 		p.mu.Unlock()
 		return ErrSaturated
 	}
-	return p.block(ctx, t)
+	return p.block(ctx, e)
 }
 
-// accepts says whether a pool that drains takes t all the same: what one of its own tasks waits for is
+// enqueue needs mu and room.
+func (p *Pool) enqueue(e entry) {
+	p.queued.push(e)
+	if e.future != nil {
+		e.future.queued = true
+	}
+}
+
+// accepts says whether a pool that drains takes e all the same: what one of its own tasks waits for is
 // part of what it drains.
-func (p *Pool) accepts(ctx context.Context, t *task) bool {
-	return p.phase == phaseDraining && !t.orphan && p.current(ctx) != nil
+func (p *Pool) accepts(ctx context.Context, e entry) bool {
+	return p.phase == phaseDraining && e.future != nil && p.current(ctx) != nil
 }
 
 // hasRoom says whether a task may join the queue. Without a queue, one may for each free slot.
@@ -87,10 +74,9 @@ func (p *Pool) hasRoom() bool {
 }
 
 // block waits for room. It needs mu and unlocks it.
-func (p *Pool) block(ctx context.Context, t *task) error {
+func (p *Pool) block(ctx context.Context, e entry) error {
 	w := p.newWaiter()
-	w.task = t
-	t.state = stateBlocked
+	w.entry = e
 	p.blocked.push(&w.node)
 	lent := p.lend(p.current(ctx))
 	p.mu.Unlock()
@@ -105,7 +91,7 @@ func (p *Pool) block(ctx context.Context, t *task) error {
 	if !w.woken {
 		p.blocked.remove(&w.node)
 		err = context.Cause(ctx)
-		p.reject(t, err)
+		p.reject(e, err)
 	}
 	p.recycle(w)
 	p.mu.Unlock()
@@ -121,8 +107,7 @@ func (p *Pool) unblock() {
 	}
 	for p.blocked.n > 0 && p.hasRoom() {
 		w := p.blocked.pop()
-		w.task.state = stateQueued
-		p.queued.push(w.task)
+		p.enqueue(w.entry)
 		w.wake(nil)
 	}
 }

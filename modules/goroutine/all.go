@@ -29,15 +29,15 @@ func Any[T any](ctx context.Context, futures ...*Future[T]) (T, error) {
 	var zero T
 	changed := make(chan struct{}, 1) // one wake-up covers all that resolved before it
 	for _, f := range futures {
-		f.task.pool.mu.Lock()
+		f.future.pool.mu.Lock()
 		f.future.watch(changed)
-		f.task.pool.mu.Unlock()
+		f.future.pool.mu.Unlock()
 	}
 	defer func() {
 		for _, f := range futures {
-			f.task.pool.mu.Lock()
+			f.future.pool.mu.Lock()
 			f.future.unwatch(changed)
-			f.task.pool.mu.Unlock()
+			f.future.pool.mu.Unlock()
 		}
 	}()
 	reclaim := lendAll(ctx)

@@ -20,32 +20,46 @@ type books struct {
 	inline        int // running tasks that their joiner runs
 }
 
-// begin moves t from waiting to running on e. The caller has taken it out of its queue.
-func (p *Pool) begin(e *exec, t *task, now time.Duration, timed bool) {
-	if timed {
-		p.books.waits.add(now - t.since)
+// start begins a task that has left the queue on x.
+func (p *Pool) start(x *exec, e entry, now time.Duration, timed bool) {
+	pooled := e.future == nil || e.future.pooled
+	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
+		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
+		x.shared = shareable(e.ctx)
 	}
-	t.state, t.exec, t.inline = stateTaken, e, e.inline
-	e.task, e.group, e.since, e.timed, e.stuck = t, nil, now, timed, false
+	x.fn, x.future, x.group = e.fn, e.future, nil
+	if e.future != nil {
+		e.future.queued = false
+	}
+	p.begin(x, e.since, now, timed)
+}
+
+// begin moves what x is about to run from waiting to running.
+func (p *Pool) begin(x *exec, submitted, now time.Duration, timed bool) {
+	if timed {
+		p.books.waits.add(now - submitted)
+	}
+	x.task.exec = x
+	x.running, x.since, x.timed, x.stuck = true, now, timed, false
 	p.books.waiting--
 	p.books.running++
 }
 
-// finish records the outcome of what e has run. If Stop has given it up, that outcome stands.
-func (p *Pool) finish(e *exec, err error, now time.Duration) {
-	t := e.task
-	if e.timed {
-		p.books.runs.add(now - e.since)
+// finish records the outcome of what x has run. If Stop has given it up, that outcome stands.
+func (p *Pool) finish(x *exec, err error, now time.Duration) {
+	if x.timed {
+		p.books.runs.add(now - x.since)
 	}
-	if e.panicked {
-		e.panicked = false
+	if x.panicked {
+		x.panicked = false
 		p.books.panics++
 	}
-	t.exec, e.task = nil, nil
-	e.turn++
-	e.lenders = 0
-	if e.givenUp {
-		e.givenUp = false
+	x.task.exec = nil
+	x.running = false
+	x.turn++
+	x.lenders = 0
+	if x.givenUp {
+		x.givenUp = false
 		p.checkOver()
 		return
 	}
@@ -55,35 +69,39 @@ func (p *Pool) finish(e *exec, err error, now time.Duration) {
 	} else {
 		p.books.failed++
 	}
-	if e.group != nil {
-		e.group.resolve(e.index, err)
-	}
-	p.resolve(t, err)
+	x.resolve(err)
+	p.checkOver()
 }
 
-// resolve tells whoever awaits t.
-func (p *Pool) resolve(t *task, err error) {
-	if t.future != nil {
-		t.future.resolve(err)
+// resolve tells whoever waits for what x runs.
+func (x *exec) resolve(err error) {
+	switch {
+	case x.group != nil:
+		x.group.resolve(x.index, err)
+	case x.future != nil:
+		x.future.resolve(err)
+	}
+}
+
+// reject needs e in no queue.
+func (p *Pool) reject(e entry, err error) {
+	p.books.rejected++
+	p.books.waiting--
+	if e.future != nil {
+		e.future.resolve(err)
 	}
 	p.checkOver()
 }
 
-// reject needs t in no queue.
-func (p *Pool) reject(t *task, err error) {
-	t.state = stateTaken
-	p.books.rejected++
-	p.books.waiting--
-	p.resolve(t, err)
-}
-
-// abandonWaiting gives up a queued task.
-func (p *Pool) abandonWaiting(t *task, now time.Duration) {
-	t.state = stateTaken
+// abandonWaiting gives up a task that has left the queue.
+func (p *Pool) abandonWaiting(e entry, now time.Duration) {
 	p.books.waiting--
 	p.books.abandoned++
-	p.left = append(p.left, AbandonedTask{Name: t.name(), Age: now - t.since})
-	p.resolve(t, ErrStopped)
+	p.left = append(p.left, AbandonedTask{Name: e.name(), Age: now - e.since})
+	if e.future != nil {
+		e.future.queued = false
+		e.future.resolve(ErrStopped)
+	}
 }
 
 // abandonGroup gives up the functions of g that nobody has claimed.
@@ -97,19 +115,16 @@ func (p *Pool) abandonGroup(g *group, now time.Duration) {
 	}
 }
 
-// abandonRunning gives up what e runs: a goroutine cannot be stopped.
-func (p *Pool) abandonRunning(e *exec, now time.Duration) AbandonedTask {
-	e.givenUp = true
+// abandonRunning gives up what x runs: a goroutine cannot be stopped.
+func (p *Pool) abandonRunning(x *exec, now time.Duration) AbandonedTask {
+	x.givenUp = true
 	p.books.running--
 	p.books.abandoned++
-	if e.group != nil {
-		e.group.resolve(e.index, ErrStopped)
+	if x.future != nil {
+		x.future.givenUp = true
 	}
-	if e.task.future != nil {
-		e.task.future.givenUp = true
-	}
-	p.resolve(e.task, ErrStopped)
-	return AbandonedTask{Name: e.name(), Running: true, Age: now - e.since}
+	x.resolve(ErrStopped)
+	return AbandonedTask{Name: x.name(), Running: true, Age: now - x.since}
 }
 
 // checkOver tells Stop when there is nothing more to wait for.
@@ -134,10 +149,10 @@ func closeOnce(ch chan struct{}) {
 	}
 }
 
-func (p *Pool) logFailure(t *task, err error) {
+func (p *Pool) logFailure(x *exec, err error) {
 	if panicked, ok := err.(*PanicError); ok { //nolint:errorlint // a panic of this very task
-		p.log.Error("task panicked", zap.String("task", t.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
+		p.log.Error("task panicked", zap.String("task", x.name()), zap.Any("panic", panicked.Value), zap.ByteString("stack", panicked.Stack))
 		return
 	}
-	p.log.Warn("task failed", zap.String("task", t.name()), zap.Error(err))
+	p.log.Warn("task failed", zap.String("task", x.name()), zap.Error(err))
 }

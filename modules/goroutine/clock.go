@@ -9,13 +9,12 @@ import (
 // that the pool does for a task, so at a high rate (see control) it is read for one task in eight:
 // then about is as old as a few short tasks, and only tasks with an exact start are measured.
 type clock struct {
-	base  time.Time
-	fast  atomic.Bool
-	last  atomic.Int64
-	reads uint32 // guarded by Pool.mu
+	base time.Time
+	fast atomic.Bool
+	last atomic.Int64
 }
 
-const timedEvery = 8 // when fast
+const timedEvery = 8 // tasks, when fast
 
 func (c *clock) now() time.Duration {
 	now := time.Since(c.base)

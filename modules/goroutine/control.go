@@ -115,7 +115,6 @@ func (p *Pool) chooseClock(now time.Duration) {
 		p.clock.fast.Store(true)
 	case fast && rate < fastRate/2:
 		p.clock.fast.Store(false)
-		p.slab = nil
 		p.settle() // a fast pool is slow to let submitters in
 	}
 }
@@ -166,7 +165,7 @@ func (p *Pool) findStuck(now time.Duration) []stuckTask {
 	}
 	var found []stuckTask
 	for e := range p.execs.all {
-		if age := now - e.since; e.task != nil && !e.stuck && age >= p.cfg.StuckAfter {
+		if age := now - e.since; e.running && !e.stuck && age >= p.cfg.StuckAfter {
 			e.stuck = true
 			p.books.stuck++
 			found = append(found, stuckTask{e.name(), age})

@@ -16,19 +16,23 @@ const (
 )
 
 // exec runs tasks one after the other: it is part of a worker, or of a goroutine that runs inline what
-// it waits for. Pool.mu guards it, but the goroutine may read task, group and index while it runs them.
+// it waits for. Pool.mu guards it, but the goroutine may read what it runs while it does.
 type exec struct {
 	node node[exec] // in Pool.execs, for its life
 	host *task      // for an inline one, the task on whose goroutine it runs, if it is one of the pool's
 
-	task  *task // what it runs; nil if nothing
-	group *group
-	index int // of the group's function
-	since time.Duration
+	task   *task // the context of what it runs, or ran last; nil before
+	fn     func(context.Context) error
+	future *future
+	group  *group
+	index  int // of the group's function
+	since  time.Duration
 
 	turn     uint64 // counts tasks, so that a late reclaim cannot touch the next one's slot
 	lenders  int    // goroutines that wait with the slot lent
 	slot     slotState
+	running  bool
+	shared   bool // task may be used again for the same context
 	inline   bool
 	timed    bool // since is exact: see clock
 	givenUp  bool // counted and resolved by Stop already
@@ -36,8 +40,8 @@ type exec struct {
 	panicked bool // written by the goroutine alone
 }
 
-// call runs the task. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does not
-// return then and the caller's deferred function does the books.
+// call runs the function. A panic becomes a *PanicError; runtime.Goexit cannot be stopped, so call does
+// not return then and the caller's deferred function does the books.
 func (e *exec) call() (err error) {
 	t := e.task
 	if !t.pooled && t.ctx.Err() != nil {
@@ -52,28 +56,32 @@ func (e *exec) call() (err error) {
 	if g := e.group; g != nil {
 		return g.call(t, e.index)
 	}
-	return t.fn(t)
+	return e.fn(t)
 }
 
 // end follows call, before the books do.
 func (e *exec) end(err error) {
-	t := e.task
-	if m := &t.pool.telemetry; m.duration != nil && e.timed && m.duration.Enabled(t) {
-		m.record(e, err, t.pool.clock.now()-e.since)
+	if m := &e.task.pool.telemetry; m.duration != nil && e.timed && m.duration.Enabled(e.task) {
+		m.record(e, err, e.task.pool.clock.now()-e.since)
 	}
-	if t.future != nil && t.future.cancel != nil {
-		t.future.cancel(nil)
-	}
-	if t.orphan && err != nil {
-		t.pool.logFailure(t, err)
+	switch {
+	case e.group != nil:
+	case e.future == nil && err != nil: // nobody else will see the error
+		e.task.pool.logFailure(e, err)
+	case e.future != nil && e.future.cancel != nil:
+		e.future.cancel(nil)
 	}
 }
 
 func (e *exec) name() string {
-	if e.group != nil {
+	switch {
+	case e.group != nil:
 		return e.group.name(e.index)
+	case e.future != nil:
+		return nameOf(e.task.ctx, e.future.pc)
+	default:
+		return nameOf(e.task.ctx, pcOf(e.fn))
 	}
-	return e.task.name()
 }
 
 // cancel is what ends the context that the task was given, if the pool's own end does not.
@@ -81,14 +89,25 @@ func (e *exec) cancel() context.CancelCauseFunc {
 	switch {
 	case e.group != nil:
 		return e.group.cancel
-	case e.task.future != nil:
-		return e.task.future.cancel
+	case e.future != nil:
+		return e.future.cancel
 	default:
 		return nil
 	}
 }
 
-// holder is the exec whose slot pays for t; nil if none does.
+// forget lets the collector have what an idle worker ran last.
+func (e *exec) forget() {
+	e.task, e.fn, e.future, e.group, e.shared = nil, nil, nil, nil, false
+}
+
+// enlist needs mu.
+func (p *Pool) enlist(e *exec) {
+	e.node.value = e
+	p.execs.push(&e.node)
+}
+
+// holder is the exec whose slot pays for t; nil if none does. It needs mu.
 func (t *task) holder() *exec {
 	for t != nil && t.exec != nil {
 		if t.exec.slot != slotNone {
@@ -97,10 +116,4 @@ func (t *task) holder() *exec {
 		t = t.exec.host
 	}
 	return nil
-}
-
-// enlist needs mu.
-func (p *Pool) enlist(e *exec) {
-	e.node.value = e
-	p.execs.push(&e.node)
 }

@@ -1,66 +1,87 @@
 package goroutine
 
-// fifo is a growing ring of waiting tasks. Unlike a linked list it costs the collector one pointer per
-// task. A task that is taken out of the middle leaves a hole, which is skipped. Pool.mu guards it.
+import (
+	"context"
+	"time"
+)
+
+// entry is a task that waits. It is a value: a waiting task costs its place in the ring, 40 bytes, and
+// no allocation.
+type entry struct {
+	ctx    context.Context // the caller's, or one merged by Pool.scope
+	fn     func(context.Context) error
+	future *future // nil if nobody awaits it
+	since  time.Duration
+}
+
+func (e *entry) name() string {
+	if e.future != nil {
+		return nameOf(e.ctx, e.future.pc)
+	}
+	return nameOf(e.ctx, pcOf(e.fn))
+}
+
+// fifo is a growing ring of entries. One that is taken out of the middle leaves a hole, which is
+// skipped. Pool.mu guards it.
 type fifo struct {
-	ring []*task // its length is zero or a power of two
-	head int     // index of the first entry
+	ring []entry // its length is zero or a power of two
+	head int     // index of the first entry, never a hole
 	len  int     // entries, holes included
 	n    int     // tasks
 }
 
 const fifoMin = 16
 
-func (f *fifo) push(t *task) {
+func (f *fifo) push(e entry) {
 	if f.len == len(f.ring) {
 		f.resize()
 	}
-	f.ring[(f.head+f.len)&(len(f.ring)-1)] = t
+	f.ring[(f.head+f.len)&(len(f.ring)-1)] = e
 	f.len++
 	f.n++
 }
 
-// first needs a fifo that is not empty.
-func (f *fifo) first() *task { return f.ring[f.head] }
+// first needs a fifo that is not empty, as pop does.
+func (f *fifo) first() *entry { return &f.ring[f.head] }
 
-// pop needs a fifo that is not empty.
-func (f *fifo) pop() *task {
-	t := f.ring[f.head]
+func (f *fifo) pop() entry {
+	e := f.ring[f.head]
 	f.n--
 	f.drop()
-	return t
+	return e
 }
 
-// drop removes the head entry and the holes behind it, so that the head is always a task.
+// drop removes the head and the holes behind it.
 func (f *fifo) drop() {
 	for {
-		f.ring[f.head] = nil
+		f.ring[f.head] = entry{}
 		f.head = (f.head + 1) & (len(f.ring) - 1)
 		f.len--
-		if f.len == 0 || f.ring[f.head] != nil {
+		if f.len == 0 || f.ring[f.head].fn != nil {
 			return
 		}
 	}
 }
 
-// remove looks from the end: what is taken out has mostly just been put in.
-func (f *fifo) remove(t *task) {
+// remove takes out the entry of a future that waits. It looks from the end: what is taken out has
+// mostly just been put in.
+func (f *fifo) remove(of *future) entry {
 	mask := len(f.ring) - 1
-	for i := f.len - 1; i >= 0; i-- {
-		if f.ring[(f.head+i)&mask] != t {
-			continue
-		}
-		f.n--
-		if i == 0 {
-			f.drop()
-			return
-		}
-		f.ring[(f.head+i)&mask] = nil
-		for f.ring[(f.head+f.len-1)&mask] == nil { // the head is a task: this ends
-			f.len--
-		}
-		return
+	i := f.len - 1
+	for f.ring[(f.head+i)&mask].future != of {
+		i--
 	}
+	e := f.ring[(f.head+i)&mask]
+	f.n--
+	if i == 0 {
+		f.drop()
+		return e
+	}
+	f.ring[(f.head+i)&mask] = entry{}
+	for f.ring[(f.head+f.len-1)&mask].fn == nil { // ends at the head
+		f.len--
+	}
+	return e
 }
 
 // resize makes room, and squeezes holes out.
@@ -69,11 +90,11 @@ func (f *fifo) resize() {
 	if f.n > size/2 {
 		size *= 2
 	}
-	ring := make([]*task, size)
+	ring := make([]entry, size)
 	n := 0
 	for i := range f.len {
-		if t := f.ring[(f.head+i)&(len(f.ring)-1)]; t != nil {
-			ring[n] = t
+		if e := f.ring[(f.head+i)&(len(f.ring)-1)]; e.fn != nil {
+			ring[n] = e
 			n++
 		}
 	}

@@ -9,18 +9,20 @@ import (
 // returned, a *PanicError, ErrGoexit, the cause of a cancelled context, or ErrStopped. All methods may
 // be called concurrently.
 type Future[T any] struct {
-	task   task
 	future future
 	value  T
 }
 
 // future is what a Future has whatever its type.
 type future struct {
+	pool   *Pool
 	pc     uintptr                 // of the function, for its name
+	pooled bool                    // see task
 	cancel context.CancelCauseFunc // may be nil; see Pool.scope
 	ends   <-chan struct{}         // Done of Async's context
 
 	// Guarded by Pool.mu.
+	queued   bool
 	resolved bool
 	givenUp  bool // by Stop, while it ran
 	err      error
@@ -39,10 +41,9 @@ func Async[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, err
 
 // async is Async for a function that goes by another's name.
 func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Context) (T, error)) *Future[T] {
-	f := &Future[T]{future: future{pc: pc, ends: ctx.Done()}}
-	t := &f.task
-	t.pool, t.future = p, &f.future
-	t.fn = func(ctx context.Context) error {
+	f := &Future[T]{future: future{pool: p, pc: pc, ends: ctx.Done()}}
+	e := entry{future: &f.future, since: p.clock.about()}
+	e.fn = func(ctx context.Context) error {
 		if fn == nil {
 			return errNilFunc
 		}
@@ -50,9 +51,8 @@ func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Cont
 		f.value = v
 		return err
 	}
-	t.ctx, t.pooled, f.future.cancel = p.scope(ctx)
-	p.mu.Lock()
-	if err := p.admit(ctx, t, true); err != nil && f.future.cancel != nil {
+	e.ctx, f.future.pooled, f.future.cancel = p.scope(ctx)
+	if err := p.admit(ctx, e, true); err != nil && f.future.cancel != nil {
 		f.future.cancel(err)
 	}
 	return f
@@ -62,7 +62,7 @@ func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Cont
 // a future of its own pool runs it in place if it has not started and shares ctx's cancellation;
 // otherwise it lends its slot to other work while it waits. So awaiting cannot deadlock the pool.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
-	if err, ok := f.task.await(ctx); !ok {
+	if err, ok := f.future.await(ctx); !ok {
 		var zero T
 		return zero, err
 	}
@@ -71,7 +71,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 
 // Done is closed when the future is resolved. Inside a task use Await, which cannot hold up the pool.
 func (f *Future[T]) Done() <-chan struct{} {
-	mu := &f.task.pool.mu
+	mu := &f.future.pool.mu
 	mu.Lock()
 	defer mu.Unlock()
 	return f.future.doneChan()
@@ -79,7 +79,7 @@ func (f *Future[T]) Done() <-chan struct{} {
 
 // Poll returns the result without waiting; false means that there is none yet.
 func (f *Future[T]) Poll() (T, error, bool) { //nolint:revive // the flag of a comma-ok comes last
-	mu := &f.task.pool.mu
+	mu := &f.future.pool.mu
 	mu.Lock()
 	resolved := f.future.resolved
 	mu.Unlock()
@@ -138,9 +138,9 @@ func (f *future) doneChan() chan struct{} {
 	return f.done
 }
 
-// await waits for t, a future's task. It answers false, with the cause, if ctx ended first.
-func (t *task) await(ctx context.Context) (error, bool) { //nolint:revive // the flag of a comma-ok comes last
-	p, f := t.pool, t.future
+// await waits until f is resolved. It answers false, with the cause, if ctx ended first.
+func (f *future) await(ctx context.Context) (error, bool) { //nolint:revive // the flag of a comma-ok comes last
+	p := f.pool
 	host := p.current(ctx)
 	// A helping task cannot leave what it helps, so it helps only if ctx ends no earlier.
 	ends := ctx.Done()
@@ -151,14 +151,13 @@ func (t *task) await(ctx context.Context) (error, bool) { //nolint:revive // the
 		p.mu.Unlock()
 		return nil, true
 	}
-	if t.state == stateQueued && helpful {
-		e := &exec{host: host, inline: true}
-		p.queued.remove(t)
-		p.enlist(e)
-		p.begin(e, t, p.clock.now(), true)
+	if f.queued && helpful {
+		x := &exec{host: host, inline: true}
+		p.enlist(x)
+		p.start(x, p.queued.remove(f), p.clock.now(), true)
 		p.settle() // there is room in the queue
 		p.mu.Unlock()
-		p.runInline(e)
+		p.runInline(x)
 		return nil, true
 	}
 	done := f.doneChan()

@@ -16,6 +16,8 @@ type group struct {
 
 	pool   *Pool
 	cancel context.CancelCauseFunc // may be nil; see Pool.scope
+	ctx    context.Context         // scoped
+	pooled bool                    // see task
 	lane   exec                    // the submitter
 	task   task                    // and what its functions get
 
@@ -34,8 +36,9 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 	g.errs = make([]error, g.n)
 	g.node.value = g
 	g.lane.host, g.lane.inline = p.current(ctx), true
-	g.task.pool = p
-	g.task.ctx, g.task.pooled, g.cancel = p.scope(ctx)
+	g.ctx, g.pooled, g.cancel = p.scope(ctx)
+	g.task = task{pool: p, ctx: g.ctx, pooled: g.pooled, inline: true}
+	g.lane.task, g.lane.group = &g.task, g
 	if g.cancel != nil {
 		defer g.cancel(nil)
 	}
@@ -43,21 +46,6 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 		g.help()
 	}
 	return g.errs
-}
-
-// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
-// merging: those that never end (pooled: the task itself adds the pool's end) and those that pass the
-// pool's own Done through. For a merged one, Stop calls cancel; so must the caller.
-func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
-	switch ctx.Done() {
-	case nil:
-		return ctx, true, nil
-	case p.hard.Done():
-		return ctx, false, nil
-	default:
-		scoped, cancel = context.WithCancelCause(ctx)
-		return scoped, false, cancel
-	}
 }
 
 // submit claims the first function for the submitter's lane and offers the rest to the workers.
@@ -79,32 +67,26 @@ func (g *group) submit() bool {
 	p.joinable += g.n
 	p.joined.push(&g.node)
 	p.enlist(&g.lane)
-	g.claim(&g.lane, &g.task, g.since, true)
+	g.claim(&g.lane, g.since, true)
 	if g.n > 1 {
 		p.settle()
 	}
 	return true
 }
 
-// claim gives e the next function, to be run with the context t. It needs mu and a function that is left.
-func (g *group) claim(e *exec, t *task, now time.Duration, timed bool) {
-	t.since = g.since
-	g.pool.begin(e, t, now, timed)
-	e.group, e.index = g, g.next
+// claim gives x the next function. It needs mu and a function that is left.
+func (g *group) claim(x *exec, now time.Duration, timed bool) {
+	if x.group != g {
+		x.task = &task{pool: g.pool, ctx: g.ctx, pooled: g.pooled}
+		x.shared, x.group = false, g
+	}
+	x.index = g.next
 	g.next++
 	g.pool.joinable--
 	if g.next == g.n {
 		g.pool.joined.remove(&g.node)
 	}
-}
-
-// claimFor gives a worker the next function; prev is the task that it ran last. It needs mu.
-func (g *group) claimFor(e *exec, prev *task, now time.Duration, timed bool) {
-	t := prev
-	if t == nil || e.group != g {
-		t = &task{pool: g.pool, ctx: g.task.ctx, pooled: g.task.pooled}
-	}
-	g.claim(e, t, now, timed)
+	g.pool.begin(x, g.since, now, timed)
 }
 
 func (g *group) call(ctx context.Context, i int) error {
@@ -122,7 +104,7 @@ func (g *group) name(i int) string {
 	if g.each == nil {
 		pc = pcOf(g.fns[i])
 	}
-	return nameOf(g.task.ctx, pc)
+	return nameOf(g.ctx, pc)
 }
 
 // help runs the lane's function and then whatever no worker has claimed, and waits for the rest. If a
@@ -155,7 +137,7 @@ func (g *group) advance(err error) bool {
 	p.mu.Lock()
 	p.finish(&g.lane, err, now)
 	if g.next < g.n {
-		g.claim(&g.lane, &g.task, now, true)
+		g.claim(&g.lane, now, true)
 		p.mu.Unlock()
 		return true
 	}

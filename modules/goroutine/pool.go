@@ -65,7 +65,6 @@ type Pool struct {
 	lastScale            ScaleDecision
 
 	spare []*waiter
-	slab  []task // for a fast pool; see newTask
 }
 
 type phase uint8

@@ -89,24 +89,24 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	}
 	p := r.pool
 	now := p.clock.now()
-	t := &task{pool: p, ctx: ctx, fn: fn, pooled: true, orphan: true, since: now}
+	e := entry{ctx: ctx, fn: fn, since: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
 	p.books.waiting++
 	if p.phase >= phaseDraining {
-		p.reject(t, ErrStopped)
+		p.reject(e, ErrStopped)
 		return ErrStopped
 	}
 	if r.held == 0 {
-		p.reject(t, ErrNoSlot)
+		p.reject(e, ErrNoSlot)
 		return ErrNoSlot
 	}
 	p.control.rouse()
 	r.held--
 	p.held--
 	p.busy++
-	p.assign(t, now)
+	p.assign(e, now)
 	return nil
 }
 

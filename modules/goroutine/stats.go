@@ -62,7 +62,7 @@ func (p *Pool) Stats() Stats {
 		LastScale:     p.lastScale,
 	}
 	for e := range p.execs.all {
-		if e.inline && e.task != nil && !e.givenUp {
+		if e.inline && e.running && !e.givenUp {
 			s.Helping++
 		}
 	}
@@ -88,7 +88,7 @@ func (p *Pool) oldestWait() time.Duration {
 		oldest = max(oldest, now-p.joined.head.value.since)
 	}
 	if p.blocked.head != nil {
-		oldest = max(oldest, now-p.blocked.head.value.task.since)
+		oldest = max(oldest, now-p.blocked.head.value.entry.since)
 	}
 	return oldest
 }

@@ -50,7 +50,7 @@ func (p *Pool) refuse() {
 	p.phase = phaseDraining
 	for p.blocked.n > 0 {
 		w := p.blocked.pop()
-		p.reject(w.task, ErrStopped)
+		p.reject(w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for p.reservers.n > 0 {
@@ -100,11 +100,11 @@ func (p *Pool) cancelTasks() {
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
-		p.reject(w.task, ErrStopped)
+		p.reject(w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for e := range p.execs.all {
-		if e.task != nil && e.cancel() != nil {
+		if e.running && e.cancel() != nil {
 			cancels = append(cancels, e.cancel())
 		}
 	}
@@ -125,7 +125,7 @@ func (p *Pool) report() error {
 	now := p.clock.now()
 	var running []AbandonedTask
 	for e := range p.execs.all {
-		if e.task != nil {
+		if e.running {
 			running = append(running, p.abandonRunning(e, now))
 		}
 	}

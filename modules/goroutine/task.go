@@ -7,32 +7,21 @@ import (
 	"time"
 )
 
-type taskState uint8
-
-const (
-	stateNew     taskState = iota
-	stateBlocked           // its submitter waits for room
-	stateQueued            // waits for a worker
-	stateTaken             // runs or is over
-)
-
-// task is a function in the pool's hands and, at the same time, the context that the function gets: one
-// allocation for both. The functions of a group that run on one goroutine, one after the other, share
-// one task. It is never reused: a function may keep its context.
+// task is the context that a function gets. Functions that run on one goroutine one after the other,
+// with the same context from their callers, share it; it is never used for another context, because a
+// function may keep it.
 type task struct {
 	pool   *Pool
 	ctx    context.Context // the caller's, or one merged by Pool.scope
-	fn     func(context.Context) error
-	future *future // set if somebody may await it
+	pooled bool            // takes values from ctx, but cancellation from the pool alone
+	inline bool            // runs on the goroutine of whoever waits for it
+	exec   *exec           // who runs it now, if anybody; guarded by Pool.mu
+}
 
-	// Guarded by Pool.mu.
-	exec  *exec         // who runs it now, if anybody
-	since time.Duration // when it was submitted
-	state taskState
-
-	inline bool // runs on the goroutine of whoever waits for it; set before it runs
-	pooled bool // takes values from ctx, but cancellation from the pool alone
-	orphan bool // nobody reads its error, so the pool logs it
+// shareable says whether ctx can be compared with another one of its type, cheaply and without panic.
+func shareable(ctx context.Context) bool {
+	t := reflect.TypeOf(ctx)
+	return t.Kind() == reflect.Pointer || t.Size() == 0 && t.Comparable()
 }
 
 // Deadline is the caller's, unless only the pool may cancel the task.
@@ -94,12 +83,19 @@ func (p *Pool) current(ctx context.Context) *task {
 	return t
 }
 
-func (t *task) name() string {
-	pc := pcOf(t.fn)
-	if t.future != nil {
-		pc = t.future.pc
+// scope returns a context that ends with ctx and with the pool's patience. Most contexts need no
+// merging: those that never end (pooled: the task adds the pool's end) and those that pass the pool's
+// own Done through. For a merged one, Stop calls cancel; so must the caller.
+func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, cancel context.CancelCauseFunc) {
+	switch ctx.Done() {
+	case nil:
+		return ctx, true, nil
+	case p.hard.Done():
+		return ctx, false, nil
+	default:
+		scoped, cancel = context.WithCancelCause(ctx)
+		return scoped, false, cancel
 	}
-	return nameOf(t.ctx, pc)
 }
 
 // WithName names the task that is submitted with the returned context, in logs and in the report of

@@ -9,10 +9,10 @@ type waiter struct {
 	woken  bool
 	err    error
 
-	task *task // the submitter's
-	loan loan  // the slot that a task wants back
-	most int   // a reserver wants 1..most slots
-	got  int   // and gets this many
+	entry entry // the submitter's
+	loan  loan  // the slot that a task wants back
+	most  int   // a reserver wants 1..most slots
+	got   int   // and gets this many
 }
 
 const spareWaiters = 64 // enough for a busy pool's submitters; more are left to the collector
@@ -41,7 +41,7 @@ func (p *Pool) recycle(w *waiter) {
 	case <-w.signal: // sent, but the goroutine saw its context first
 	default:
 	}
-	w.woken, w.err, w.task, w.loan, w.most, w.got = false, nil, nil, loan{}, 0, 0
+	w.woken, w.err, w.entry, w.loan, w.most, w.got = false, nil, entry{}, loan{}, 0, 0
 	if len(p.spare) < spareWaiters {
 		p.spare = append(p.spare, w)
 	}

@@ -23,12 +23,12 @@ func (p *Pool) wakeWorker() {
 	p.dispatch(p.hire())
 }
 
-// assign starts t on a worker at once, on a slot that is already counted as busy. It needs mu.
-func (p *Pool) assign(t *task, now time.Duration) {
+// assign starts e on a worker at once, on a slot that is already counted as busy. It needs mu.
+func (p *Pool) assign(e entry, now time.Duration) {
 	w := p.hire()
 	w.assigned = true
 	w.exec.slot = slotBusy
-	p.begin(&w.exec, t, now, true)
+	p.start(&w.exec, e, now, true)
 	p.dispatch(w)
 }
 
@@ -79,10 +79,9 @@ func (w *worker) run() {
 // one to run now. It blocks while there is none; false tells the worker to end.
 func (p *Pool) next(w *worker, err error) bool {
 	e := &w.exec
-	prev := e.task
-	if prev == nil || w.assigned {
-		prev = nil
-		<-w.signal // a new worker
+	first := w.runs == 0
+	if first {
+		<-w.signal
 	}
 	w.runs++
 	timed := !p.clock.fast.Load() || w.runs%timedEvery == 0
@@ -94,7 +93,7 @@ func (p *Pool) next(w *worker, err error) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if prev != nil {
+	if !first {
 		p.finish(e, err, now)
 		p.releaseSlot(e)
 		if p.resumers.n+p.reservers.n+p.blocked.n > 0 {
@@ -103,12 +102,13 @@ func (p *Pool) next(w *worker, err error) bool {
 	} else if p.arrive(w) {
 		return true
 	}
-	for !p.take(e, prev, now, timed) {
+	for !p.take(e, now, timed) {
 		if p.mayLeave() {
 			p.dropWorker(w)
 			return false
 		}
-		prev, timed = nil, true
+		timed = true
+		e.forget()
 		w.since = now
 		p.idle = append(p.idle, w)
 		p.mu.Unlock()
@@ -140,18 +140,18 @@ func (p *Pool) arrive(w *worker) bool {
 // joinsPerTask is how many joined functions go before a queued task that waits as well.
 const joinsPerTask = 3
 
-// take gives e the next waiting task if a slot is free for it. prev is the task that e ran last.
-func (p *Pool) take(e *exec, prev *task, now time.Duration, timed bool) bool {
+// take gives e the next waiting task if a slot is free for it.
+func (p *Pool) take(e *exec, now time.Duration, timed bool) bool {
 	if p.busy+p.held >= p.limit || p.phase == phaseCancelled {
 		return false
 	}
 	switch {
 	case p.joinable > 0 && (p.queued.n == 0 || p.joinRun < joinsPerTask):
 		p.joinRun++
-		p.joined.head.value.claimFor(e, prev, now, timed)
+		p.joined.head.value.claim(e, now, timed)
 	case p.queued.n > 0:
 		p.joinRun = 0
-		p.begin(e, p.queued.pop(), now, timed)
+		p.start(e, p.queued.pop(), now, timed)
 	default:
 		return false
 	}

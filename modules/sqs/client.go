@@ -44,6 +44,11 @@ func NewClient(ctx context.Context, opts ...func(*awssqs.Options)) (*awssqs.Clie
 // host), and the SDK's retry quota is lifted, since an outage would drain the quota that all pollers
 // share and starve the first requests after it. Attempts stay capped at three for each call.
 func ForPollers(o *awssqs.Options) {
+	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
+		s.MaxAttempts = 3
+		s.MaxBackoff = 2 * time.Second
+		s.RateLimiter = ratelimit.None
+	})
 	client, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	if !ok && o.HTTPClient != nil {
 		return // the caller brought a transport of their own
@@ -55,11 +60,6 @@ func ForPollers(o *awssqs.Options) {
 		t.MaxIdleConns = 0 // no cap over all hosts: there is one
 		t.MaxIdleConnsPerHost = 256
 		t.IdleConnTimeout = 90 * time.Second
-	})
-	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = 3
-		s.MaxBackoff = 2 * time.Second
-		s.RateLimiter = ratelimit.None
 	})
 }
 

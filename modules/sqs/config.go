@@ -24,9 +24,17 @@ type Config struct {
 	// Queues lists what to consume. Default: none, the module only publishes.
 	Queues []Queue
 
-	// Publish maps events to the queues they are sent to; the first route whose pattern matches the
-	// event's name wins. Default: with exactly one queue in Queues every event goes there, else none.
+	// Publish maps events to the queues, topics or buses they are sent to; the first route whose
+	// pattern matches the event's name wins. Default: with exactly one queue in Queues every event goes there, else none.
 	Publish []Route
+
+	// PublishBuffer is how many bytes of events may wait to be sent or confirmed, over all destinations,
+	// each event counted with 1 KiB on top. Callers beyond it wait, so that a slow SQS slows its
+	// publishers and does not fill the memory. Default 64 MiB; at least 2 MiB.
+	PublishBuffer int
+
+	// Payload compresses or offloads long bodies. Default: neither.
+	Payload Payload
 
 	// AckLinger is how long a finished message waits for others to share its delete request.
 	// Longer means fewer requests; a crash inside it means a duplicate. Default 50ms; -1 sends at once.
@@ -76,6 +84,11 @@ type Queue struct {
 	// DeadLetter is the name, URL or ARN of the queue that takes messages which can never succeed.
 	// Default: the target of the queue's redrive policy. Without either such a message is retried.
 	DeadLetter string
+
+	// DeleteOffloaded deletes the object of an offloaded body once its message is deleted. Set it where
+	// this queue is the object's only reader, not behind a topic. Default: objects stay, for a life-cycle
+	// rule of the bucket to expire.
+	DeleteOffloaded bool
 }
 
 // Backoff is exponential with full jitter: the n-th redelivery waits a random time of up to
@@ -97,15 +110,12 @@ const (
 	DeleteUnhandled
 )
 
-// Route sends the events whose name matches Pattern to Queue.
-type Route struct {
-	Pattern string // "user.created", "user.*" (one segment), "user.**" (the tail), "**" (all)
-	Queue   string // name, URL or ARN
-}
-
 func (c Config) withDefaults() Config {
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = 8 * time.Second
+	}
+	if c.PublishBuffer == 0 {
+		c.PublishBuffer = 64 << 20
 	}
 	c.AckLinger = orDefault(c.AckLinger, 50*time.Millisecond)
 
@@ -196,14 +206,11 @@ func (c Config) validate() error {
 			}
 		}
 	}
-	for i, r := range c.Publish {
-		if err := events.CheckPattern(r.Pattern); err != nil {
-			report(fmt.Sprintf("Publish[%d].Pattern", i), fmt.Sprintf("%q", r.Pattern), err.Error())
-		}
-		if _, err := queueName(r.Queue); err != nil {
-			report(fmt.Sprintf("Publish[%d].Queue", i), fmt.Sprintf("%q", r.Queue), err.Error())
-		}
+	if c.PublishBuffer < 2*maxBytes {
+		report("PublishBuffer", c.PublishBuffer, "use at least 2 MiB, so that a message of full size fits")
 	}
+	validateRoutes(c.Publish, report)
+	c.Payload.validate(report)
 	return errors.Join(problems...)
 }
 

@@ -31,6 +31,7 @@ type Consumer struct {
 	pool    *goroutine.Pool
 	bus     *events.Bus
 	decoder *events.Decoder
+	store   ObjectStore
 	log     *zap.Logger
 	tel     *telemetry
 	leases  *leases
@@ -53,6 +54,9 @@ type Option func(*options)
 type options struct {
 	log    *zap.Logger
 	meters metric.MeterProvider
+	store  ObjectStore
+	topics Carrier
+	buses  Carrier
 }
 
 // WithLogger sets the logger. Default: none.
@@ -84,7 +88,7 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, log: o.log, tel: tel, leases: newLeases()}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, log: o.log, tel: tel, leases: newLeases()}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
 	}

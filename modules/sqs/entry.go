@@ -1,57 +1,154 @@
 package sqs
 
 import (
+	"container/list"
 	"context"
 	"fmt"
+	"maps"
+	"strings"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/uuid"
 
 	"github.com/fxpond/fxpond/modules/events"
 )
 
-// entry is one event on its way to a queue.
+// AttributeEventID is the message attribute that repeats the event's ID beside [events.AttributeEvent],
+// its name: filters and readers in other languages need not look into the body.
+const AttributeEventID = "event_id"
+
+// entryOverhead is what an entry takes in memory beside its message, rounded up, so that many small
+// events count for what they are.
+const entryOverhead = 1 << 10
+
+// entry is one event in an outlet.
 type entry struct {
-	outlet  *outlet
-	event   events.Any
-	wire    types.SendMessageBatchRequestEntry
-	group   string
-	size    int
-	answer  chan error // capacity 1: the sender never waits for its caller
-	release func()     // gives the buffer's bytes back
+	*Pending // which the caller may keep for long: it does not hold on to the message
+
+	outlet  *outlet // nil when the entry got its answer before it got there
+	message *Outgoing
+	size    int    // as the service counts it
+	order   string // the group on FIFO, else ""
+
+	// Where the line holds it; nil once a request has taken it.
+	place  *list.Element
+	within *list.List
+	since  time.Time // when it could have left at the earliest
+
+	doubt bool // a request with it went unanswered; only its request looks at this
 }
 
-func newEntry(out *outlet, e events.Any) (*entry, error) {
-	body, attributes, err := events.Encode(e)
+// weight is the entry's share of the publisher's buffer.
+func (e *entry) weight() int64 { return int64(e.size) + entryOverhead }
+
+// reject answers an entry that is in no outlet.
+func (e *entry) reject(err error) {
+	e.answer(Sent{}, &PublishError{Event: e.message.Event, To: e.outlet.to.Name, Err: err})
+	e.outlet = nil
+}
+
+// wait returns the entry's answer. When ctx ends first, the entry is withdrawn unless a request has it.
+func (e *entry) wait(ctx context.Context) error {
+	if e.outlet == nil {
+		return e.err
+	}
+	select {
+	case <-e.done:
+		return e.err
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	if e.outlet.withdraw(e, fmt.Errorf("withdrawn before it was sent: %w", cause)) {
+		return e.err
+	}
+	select {
+	case <-e.done:
+		return e.err
+	default:
+		return &PublishError{Event: e.message.Event, To: e.outlet.to.Name, Err: fmt.Errorf("waiting for the answer: %w", cause), Uncertain: true}
+	}
+}
+
+// newEntry makes the message. A body that is offloaded is stored here, while ctx lasts.
+func (p *Publisher) newEntry(ctx context.Context, e events.Any, r Route, to *Destination) (*entry, error) {
+	in, err := instructionsOf(&e)
 	if err != nil {
 		return nil, err
 	}
-	n := &entry{outlet: out, event: e, answer: make(chan error, 1)}
-	n.wire.MessageBody = aws.String(string(body))
-	n.wire.MessageAttributes = make(map[string]types.MessageAttributeValue, len(attributes))
-	for name, value := range attributes {
-		if value == "" || len(n.wire.MessageAttributes) == maxAttributes {
-			continue
+	if in.delay > to.MaxDelay {
+		return nil, delayError(in.delay, to)
+	}
+	if e.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("making an event ID: %w", err)
 		}
-		n.wire.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
+		e.ID = id.String()
 	}
-	if n.size = wireSize(*n.wire.MessageBody, n.wire.MessageAttributes); n.size > maxBytes {
-		return nil, fmt.Errorf("the message has %d bytes with its attributes, SQS takes %d: send a reference to the data instead", n.size, maxBytes)
+	if e.Timestamp.IsZero() {
+		e.Timestamp = time.Now().UTC()
 	}
-	if out.fifo {
-		n.group = e.Name
-		n.wire.MessageGroupId = aws.String(n.group)
-		n.wire.MessageDeduplicationId = aws.String(e.ID)
+	body, known, err := events.Encode(e)
+	if err != nil {
+		return nil, err
+	}
+	m := &Outgoing{Event: e, Body: string(body), Delay: in.delay, Attributes: make(map[string]string, maxAttributes)}
+	maps.Copy(m.Attributes, in.attributes)
+	if err := p.pack(ctx, m, to); err != nil {
+		return nil, err
+	}
+	if len(m.Attributes) > maxAttributes {
+		return nil, fmt.Errorf("the event has %d attributes, and no slot is left to mark its body as compressed or offloaded: SQS takes %d", len(in.attributes), maxAttributes)
+	}
+	fill(m.Attributes, events.AttributeEvent, known[events.AttributeEvent])
+	fill(m.Attributes, AttributeEventID, e.ID)
+	for name, value := range known {
+		fill(m.Attributes, name, value)
+	}
+	identify(m, in, r, to)
+	carryTrace(ctx, m, to.MaxBytes-to.Sender.Size(m))
+
+	n := &entry{Pending: newPending(), message: m, size: to.Sender.Size(m)}
+	if n.size > to.MaxBytes {
+		return nil, fmt.Errorf("the message has %d bytes with its attributes, and %d is the limit: supply a sqs.ObjectStore to offload long bodies, or send a reference", n.size, to.MaxBytes)
+	}
+	if to.FIFO {
+		n.order = m.Group
 	}
 	return n, nil
 }
 
-// await returns SQS's answer, or ctx's error when that comes first.
-func (e *entry) await(ctx context.Context) error {
-	select {
-	case err := <-e.answer:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("not answered yet, the event may still arrive: %w", context.Cause(ctx))
+func delayError(d time.Duration, to *Destination) error {
+	if to.MaxDelay == 0 {
+		return fmt.Errorf("a delay of %v: single messages cannot be delayed there; a FIFO queue has a DelaySeconds of its own", d)
 	}
+	return fmt.Errorf("a delay of %v: %v is the longest that SQS offers", d, to.MaxDelay)
+}
+
+// fill sets an attribute if there is room and nobody has set it.
+func fill(attributes map[string]string, name, value string) {
+	if _, taken := attributes[name]; !taken && value != "" && len(attributes) < maxAttributes {
+		attributes[name] = value
+	}
+}
+
+// identify sets the group and, on FIFO, the deduplication id.
+func identify(m *Outgoing, in instructions, r Route, to *Destination) {
+	group := in.group
+	if group == "" && r.GroupBy != "" {
+		group = m.Event.Metadata[r.GroupBy]
+	}
+	if group == "" && to.FIFO {
+		group, _, _ = strings.Cut(m.Event.Name, ".")
+	}
+	if group != "" {
+		m.Group = token(group)
+	}
+	if !to.FIFO {
+		return
+	}
+	if m.DedupID = in.dedupID; m.DedupID == "" {
+		m.DedupID = m.Event.ID
+	}
+	m.DedupID = token(m.DedupID)
 }

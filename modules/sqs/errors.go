@@ -73,6 +73,11 @@ func denied(err error) bool {
 	}, api.ErrorCode())
 }
 
+func throttled(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && slices.Contains([]string{"RequestThrottled", "ThrottlingException", "Throttling", "RequestLimitExceeded", "OverLimit"}, api.ErrorCode())
+}
+
 // hint ends an error's text with its mend, where one is known.
 func hint(err error) string {
 	switch {

@@ -39,6 +39,7 @@ func (q *intake) handle(ctx context.Context, m *message) {
 
 	verdict = q.verdict(ctx, m)
 	if verdict.Action == events.DeadLetter {
+		m.object = "" // the copy in the dead-letter queue points to it
 		verdict = q.bury(ctx, m, verdict)
 	}
 }
@@ -52,7 +53,12 @@ func (q *intake) verdict(ctx context.Context, m *message) (verdict events.Dispos
 			verdict = events.Disposition{Action: events.Retry, Reason: fmt.Sprintf("panic: %v", p)}
 		}
 	}()
-	all, err := q.c.decoder.Decode(q.decodable(m))
+	in, err := q.unpack(ctx, m)
+	if err != nil {
+		q.log.Warn("body of message cannot be had", zap.String("message", m.id), zap.Error(err))
+		return unreadable(err)
+	}
+	all, err := q.c.decoder.Decode(in)
 	if err != nil {
 		return events.Disposition{Action: events.DeadLetter, Reason: err.Error()}
 	}

@@ -22,6 +22,7 @@ type message struct {
 
 	handled bool          // to be deleted; otherwise
 	after   time.Duration // visible again after this
+	object  string        // key of the object that the body came from, "" for none
 }
 
 // receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput

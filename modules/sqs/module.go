@@ -32,6 +32,9 @@ type Params struct {
 	Decoder   *events.Decoder
 	Logger    *zap.Logger          `optional:"true"`
 	Meters    metric.MeterProvider `optional:"true"`
+	Store     ObjectStore          `optional:"true"`               // such as modules/sqs/s3
+	Topics    Carrier              `optional:"true" name:"topics"` // of modules/sqs/sns
+	Buses     Carrier              `optional:"true" name:"buses"`  // of modules/sqs/eventbridge
 }
 
 // Result is what [New] gives to the app.
@@ -44,7 +47,7 @@ type Result struct {
 
 // New makes the consumer and the publisher and ties them to the app's lifecycle.
 func New(p Params) (Result, error) {
-	var opts []Option
+	opts := []Option{WithObjectStore(p.Store), WithTopics(p.Topics), WithBuses(p.Buses)}
 	log := zap.NewNop()
 	if p.Logger != nil {
 		log = p.Logger.Named("sqs")

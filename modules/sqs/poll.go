@@ -17,13 +17,18 @@ const (
 	// pollGrace is how much longer than its wait time a receive may take before it counts as hung.
 	pollGrace = 15 * time.Second
 
+	// A failure among successes costs its own poll a short pause. This many in a row, over all polls of
+	// the queue, are an outage: one poll probes, with growing pauses.
+	outage = 3
+
+	hiccupPause    = 50 * time.Millisecond
 	minPollPause   = 100 * time.Millisecond
 	maxPollPause   = 10 * time.Second
 	fatalPollPause = 30 * time.Second
 )
 
 // poll makes one receive for up to n messages and takes its lesson: a full one makes room for another
-// poll, an empty one takes a poll away, a failed one pauses them.
+// poll, an empty one takes a poll away, a failed one pauses.
 func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
@@ -34,7 +39,11 @@ func (q *intake) poll(ctx context.Context, n int) {
 	switch {
 	case err != nil:
 		q.failures++
-		q.target = 1
+		if q.failures >= outage || fatal(err) {
+			q.target = 1
+		} else if throttled(err) {
+			q.target = max(q.target*3/4, 1)
+		}
 	case len(messages) == 0:
 		q.target = max(q.target-1, 1)
 	case len(messages) == n:
@@ -114,7 +123,10 @@ func (q *intake) pauseAfter(ctx context.Context, err error, failures int) {
 	if ctx.Err() != nil {
 		return
 	}
-	d := jittered(minPollPause, maxPollPause, failures)
+	d := jittered(hiccupPause, hiccupPause, 1)
+	if failures >= outage {
+		d = jittered(minPollPause, maxPollPause, failures-outage+1)
+	}
 	if fatal(err) {
 		d = max(d, fatalPollPause)
 		q.log.Error("queue cannot be polled, trying on slowly"+hint(err), zap.Error(err), zap.Duration("pause", d))

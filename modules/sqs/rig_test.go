@@ -43,6 +43,8 @@ type rigConfig struct {
 	listeners  []events.Listener
 	api        func(sqs.API) sqs.API
 	noDead     bool
+	decode     events.DecodeConfig
+	options    []sqs.Option
 }
 
 // newRig makes everything and starts nothing but the pool.
@@ -85,13 +87,13 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	})
 	r.bus, err = events.NewBus(events.Config{}, r.pool, cfg.listeners)
 	must(t, err)
-	decoder, err := events.NewDecoder(events.DecodeConfig{})
+	decoder, err := events.NewDecoder(cfg.decode)
 	must(t, err)
 	var api sqs.API = r.client
 	if cfg.api != nil {
 		api = cfg.api(api)
 	}
-	r.consumer, err = sqs.NewConsumer(cfg.config, api, r.pool, r.bus, decoder, sqs.WithLogger(log))
+	r.consumer, err = sqs.NewConsumer(cfg.config, api, r.pool, r.bus, decoder, append(cfg.options, sqs.WithLogger(log))...)
 	must(t, err)
 	return r
 }

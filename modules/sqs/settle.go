@@ -89,6 +89,7 @@ func (q *intake) flushDeletes(batch []*message) {
 		if err == nil {
 			q.processed.forget(m.id)
 			q.stats.deleted.Add(1)
+			q.dropObject(q.c.settling, m)
 			return
 		}
 		q.stats.settleFailed.Add(1)

@@ -20,7 +20,6 @@ const scope = "github.com/fxpond/fxpond/modules/sqs"
 // configured queue or a fixed word.
 const (
 	metricConsumed  = "messaging.client.consumed.messages"
-	metricSent      = "messaging.client.sent.messages"
 	metricProcess   = "messaging.process.duration"
 	metricLeases    = "fxpond.sqs.leases"
 	metricAbandoned = "fxpond.sqs.abandoned.messages"
@@ -34,7 +33,6 @@ const (
 // message costs more than the measurement.
 type telemetry struct {
 	consumed  metric.Int64Counter
-	sent      metric.Int64Counter
 	process   metric.Float64Histogram
 	leases    metric.Int64Counter
 	abandoned metric.Int64Counter
@@ -52,13 +50,12 @@ type labels struct {
 
 func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
 	meter := provider.Meter(scope)
-	var errs [5]error
+	var errs [4]error
 	t := &telemetry{labels: map[string]*labels{}}
 	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
-	t.sent, errs[1] = meter.Int64Counter(metricSent, metric.WithUnit("{message}"), metric.WithDescription("Messages that SQS accepted or refused."))
-	t.process, errs[2] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
-	t.leases, errs[3] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
-	t.abandoned, errs[4] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
+	t.process, errs[1] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
+	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
+	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
 	return t, errors.Join(errs[:]...)
 }
 

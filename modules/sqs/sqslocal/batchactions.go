@@ -1,9 +1,6 @@
 package sqslocal
 
-import (
-	"context"
-	"regexp"
-)
+import "context"
 
 // failure is an entry of a batch that did not succeed.
 type failure struct {
@@ -20,8 +17,6 @@ func newFailure(id string, err error) failure {
 
 const maxBatch = 10
 
-var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
 // checkBatch finds what fails a batch as a whole.
 func checkBatch(n int, id func(int) string) error {
 	if n == 0 {
@@ -30,15 +25,14 @@ func checkBatch(n int, id func(int) string) error {
 	if n > maxBatch {
 		return errBatch("TooManyEntriesInBatchRequest", "Maximum number of entries per request are %d. You have sent %d.", maxBatch, n)
 	}
-	seen := make(map[string]bool, n)
 	for i := range n {
-		switch one := id(i); {
-		case !batchID.MatchString(one):
+		if !validName(id(i)) {
 			return errBatch("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
-		case seen[one]:
-			return errBatch("BatchEntryIdsNotDistinct", "Id %s repeated.", one)
-		default:
-			seen[one] = true
+		}
+		for j := range i {
+			if id(i) == id(j) {
+				return errBatch("BatchEntryIdsNotDistinct", "Id %s repeated.", id(i))
+			}
 		}
 	}
 	return nil

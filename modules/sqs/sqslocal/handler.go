@@ -4,18 +4,12 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"log"
-	"maps"
-	"net"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
 	"sync"
 )
-
-// discardLog keeps net/http's complaints about broken connections out of the user's output.
-var discardLog = log.New(io.Discard, "", 0)
 
 // maxRequest bounds a request. A batch of 1 MiB may take six times that as escaped JSON, plus handles and names.
 const maxRequest = 8 << 20
@@ -27,52 +21,32 @@ type reply struct {
 	requestID  string
 	queryError string
 	body       []byte
-	reset      bool // break the connection instead of answering
+	recycle    *[]byte // where body goes when it is written
+	reset      bool    // break the connection instead of answering
 }
 
-func (a *reply) header() http.Header {
-	h := http.Header{
-		"Content-Type":     {a.mediaType},
-		"Content-Length":   {strconv.Itoa(len(a.body))},
-		"X-Amzn-Requestid": {a.requestID},
-	}
+// fill writes the answer's headers.
+func (a *reply) fill(h http.Header) {
+	h["Content-Type"] = []string{a.mediaType}
+	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+	h["X-Amzn-Requestid"] = []string{a.requestID}
 	if a.queryError != "" {
 		h["X-Amzn-Query-Error"] = []string{a.queryError}
 	}
-	return h
 }
 
-// ServeHTTP answers one request of either protocol.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := s.answer(r)
-	if answer.reset {
-		reset(w)
-		return
-	}
-	maps.Copy(w.Header(), answer.header())
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body) // the client is gone: its loss
-}
-
-// reset breaks the connection so that the client sees a reset, not an orderly end.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// Requests are read into buffers, answers written into bodies. Both are used again: at full speed they would be most of the
+// garbage.
+var (
+	buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	bodies  = sync.Pool{New: func() any { b := make([]byte, 0, 4096); return &b }}
+)
 
 // maxPooled keeps the pool from hoarding the buffers of large requests.
 const maxPooled = 64 << 10
 
-// answer reads, performs and answers one request.
-func (s *Server) answer(r *http.Request) reply {
+// answer reads and performs one request and appends the answer's body to b.
+func (s *Server) answer(ctx context.Context, r *http.Request, b []byte) reply {
 	buf, _ := buffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buf.Cap() <= maxPooled {
@@ -82,22 +56,22 @@ func (s *Server) answer(r *http.Request) reply {
 	}()
 	p := protocolOf(r)
 	id := s.newRequestID()
-	name, out, err := s.perform(r, p, buf)
-	if broken(err) || r.Context().Err() != nil {
+	name, out, err := s.perform(ctx, r, p, buf)
+	if broken(err) || ctx.Err() != nil {
 		return reply{reset: true}
 	}
 	if err != nil {
 		e := asAPIError(err)
 		return reply{
 			status: e.status, mediaType: p.contentType(), requestID: id,
-			queryError: e.query + ";" + e.fault(), body: p.failure(e, id),
+			queryError: e.query + ";" + e.fault(), body: p.failure(b, e, id),
 		}
 	}
-	return reply{status: http.StatusOK, mediaType: p.contentType(), requestID: id, body: p.success(name, out, id)}
+	return reply{status: http.StatusOK, mediaType: p.contentType(), requestID: id, body: p.success(b, name, out, id)}
 }
 
 // perform decodes the request and runs its action, with the faults that are due.
-func (s *Server) perform(r *http.Request, p protocol, buf *bytes.Buffer) (string, reflect.Value, error) {
+func (s *Server) perform(ctx context.Context, r *http.Request, p protocol, buf *bytes.Buffer) (string, reflect.Value, error) {
 	if _, err := buf.ReadFrom(io.LimitReader(r.Body, maxRequest+1)); err != nil {
 		return "", reflect.Value{}, errSerialization("reading the request: " + err.Error())
 	}
@@ -118,7 +92,7 @@ func (s *Server) perform(r *http.Request, p protocol, buf *bytes.Buffer) (string
 	}
 	s.calls[name].Add(1)
 	c := &call{server: s, base: s.base(r), sender: sender(r, s.cfg.Account)}
-	out, err := s.run(r.Context(), c, act, in)
+	out, err := s.run(ctx, c, act, in)
 	return name, out, err
 }
 

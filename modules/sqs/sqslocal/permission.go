@@ -3,7 +3,6 @@ package sqslocal
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 	"slices"
 )
 
@@ -34,8 +33,6 @@ var permissible = []string{
 	"*", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ListDeadLetterSourceQueues",
 	"PurgeQueue", "ReceiveMessage", "SendMessage",
 }
-
-var permissionLabel = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // maxPermissionActions is the most actions of one statement (dg:quotas-policies).
 const maxPermissionActions = 7
@@ -70,7 +67,7 @@ func addPermission(_ context.Context, c *call, in *addPermissionRequest) (*empty
 
 func (in *addPermissionRequest) check() error {
 	switch {
-	case !permissionLabel.MatchString(in.Label):
+	case !validName(in.Label):
 		return errParameter(in.Label, "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")
 	case len(in.Accounts) == 0:
 		return errMissingParameter("AWSAccountIds")

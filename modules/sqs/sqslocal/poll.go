@@ -74,6 +74,7 @@ func (q *queue) receive(ctx context.Context, r receiveRequest) ([]delivery, erro
 				timer := time.NewTimer(r.wait)
 				defer timer.Stop()
 				timeout = timer.C
+				defer watchClient(ctx)()
 			} else {
 				q.polls.rejoin(w)
 			}

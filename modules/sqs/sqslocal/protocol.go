@@ -13,9 +13,9 @@ type protocol interface {
 	action(r *http.Request, body []byte) (string, error)
 	// read decodes the request into the struct v.
 	read(r *http.Request, body []byte, v reflect.Value) error
-	// success and failure write an answer.
-	success(action string, out reflect.Value, requestID string) []byte
-	failure(e *apiError, requestID string) []byte
+	// success and failure append an answer to b.
+	success(b []byte, action string, out reflect.Value, requestID string) []byte
+	failure(b []byte, e *apiError, requestID string) []byte
 }
 
 // protocolOf tells how a request is written. Older SDKs post a form, or ask with a GET; newer ones name a target.
@@ -43,12 +43,12 @@ func (jsonProtocol) read(_ *http.Request, body []byte, v reflect.Value) error {
 	return readJSON(body, v)
 }
 
-func (jsonProtocol) success(_ string, out reflect.Value, _ string) []byte {
-	return appendJSON(make([]byte, 0, 512), out, shapeOf(out.Type()))
+func (jsonProtocol) success(b []byte, _ string, out reflect.Value, _ string) []byte {
+	return appendJSON(b, out, shapeOf(out.Type()))
 }
 
-func (jsonProtocol) failure(e *apiError, _ string) []byte {
-	b := appendJSONString([]byte(`{"__type":`), e.shape)
+func (jsonProtocol) failure(b []byte, e *apiError, _ string) []byte {
+	b = appendJSONString(append(b, `{"__type":`...), e.shape)
 	b = appendJSONString(append(b, `,"message":`...), e.message)
 	return append(b, '}')
 }

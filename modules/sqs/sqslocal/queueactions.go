@@ -3,7 +3,6 @@ package sqslocal
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -19,12 +18,25 @@ type queueURLAnswer struct {
 	QueueURL string `sqs:"QueueUrl"`
 }
 
-var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+// maxName is the longest name of a queue, a batch entry or a permission.
+const maxName = 80
+
+// validName reports whether a name has 1 to 80 letters, digits, hyphens and underscores.
+func validName(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxName
+}
 
 func checkQueueName(name string, fifo bool) error {
 	base, suffixed := strings.CutSuffix(name, ".fifo")
 	switch {
-	case len(name) > 80 || !queueName.MatchString(base):
+	case len(name) > maxName || !validName(base):
 		return errInvalidParameter("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 	case fifo && !suffixed:
 		return errInvalidParameter("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length")

@@ -1,14 +1,10 @@
 package sqslocal
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,9 +38,7 @@ type Server struct {
 	closeErr  error
 	alarms    sync.WaitGroup // timers of queues and move tasks that are set or ringing
 
-	listener net.Listener // nil for a Server without sockets
-	http     *http.Server
-	serving  chan error
+	http *listener // nil for a Server without sockets
 }
 
 // New returns a Server without sockets. It is reached through Client and Transport, in the caller's goroutine, so that it
@@ -72,40 +66,24 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// The limits of the HTTP server. There is none on writing: a long poll lasts 20 s before its answer begins.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 60 * time.Second
-	idleTimeout       = 5 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	closeGrace        = 2 * time.Second // for answers that are being written while the server closes
-)
-
 // Start returns a Server that listens on cfg.Addr. Close stops it.
 func Start(cfg Config) (*Server, error) {
 	s, err := New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	var lc net.ListenConfig
-	if s.listener, err = lc.Listen(context.Background(), "tcp", s.cfg.Addr); err != nil {
-		return nil, fmt.Errorf("sqslocal: listening: %w", err)
+	if s.http, err = listen(s, s.cfg.Addr); err != nil {
+		return nil, err
 	}
-	s.http = &http.Server{
-		Handler: s, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeaderBytes, ErrorLog: discardLog,
-	}
-	s.serving = make(chan error, 1) // so that the server ends even if nobody has called Close yet
-	go func() { s.serving <- s.http.Serve(s.listener) }()
 	return s, nil
 }
 
 // URL is the server's endpoint, as for AWS_ENDPOINT_URL_SQS.
 func (s *Server) URL() string {
-	if s.listener == nil {
+	if s.http == nil {
 		return "http://sqs." + s.cfg.Region + ".localhost"
 	}
-	return "http://" + s.listener.Addr().String()
+	return "http://" + s.http.net.Addr().String()
 }
 
 // Close ends every long poll with an empty answer, lets answers that are under way out and stops the server. It is
@@ -114,7 +92,7 @@ func (s *Server) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closing)
 		if s.http != nil {
-			s.closeErr = s.closeHTTP()
+			s.closeErr = s.http.close()
 		}
 		for _, q := range s.allQueues() {
 			q.mu.Lock()
@@ -132,22 +110,6 @@ func (s *Server) Close() error {
 // before it stops then has nothing to wait for: call it right before the stop. It is idempotent.
 func (s *Server) EndPolls() {
 	s.endPolls.Do(func() { close(s.pollsEnded) })
-}
-
-func (s *Server) closeHTTP() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
-	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.http.Close()
-	}
-	if served := <-s.serving; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
-	}
-	if err != nil {
-		return fmt.Errorf("sqslocal: closing: %w", err)
-	}
-	return nil
 }
 
 func (s *Server) closed() bool {

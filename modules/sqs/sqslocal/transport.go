@@ -34,16 +34,18 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if inner.Body == nil {
 		inner.Body = http.NoBody
 	}
-	answer := t.server.answer(inner)
+	answer := t.server.answer(r.Context(), inner, nil)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	if answer.reset {
 		return nil, &net.OpError{Op: "read", Net: "sqslocal", Err: syscall.ECONNRESET}
 	}
+	header := http.Header{}
+	answer.fill(header)
 	return &http.Response{
 		Status: http.StatusText(answer.status), StatusCode: answer.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: answer.header(), Body: io.NopCloser(bytes.NewReader(answer.body)), ContentLength: int64(len(answer.body)), Request: r,
+		Header: header, Body: io.NopCloser(bytes.NewReader(answer.body)), ContentLength: int64(len(answer.body)), Request: r,
 	}, nil
 }
 
@@ -58,7 +60,7 @@ func (s *Server) Client(options ...func(*awssqs.Options)) *awssqs.Client {
 		}),
 		Retryer: aws.NopRetryer{},
 	}
-	if s.listener == nil {
+	if s.http == nil {
 		o.HTTPClient = &http.Client{Transport: s.Transport()}
 	}
 	return awssqs.New(o, options...)

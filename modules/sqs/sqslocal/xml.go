@@ -13,49 +13,49 @@ const (
 	xmlNamespace = `http://queue.amazonaws.com/doc/2012-11-05/`
 )
 
-func (*queryProtocol) success(action string, out reflect.Value, requestID string) []byte {
-	var b xmlWriter
-	b.WriteString(xmlHeader + "<" + action + `Response xmlns="` + xmlNamespace + `">`)
+func (*queryProtocol) success(b []byte, action string, out reflect.Value, requestID string) []byte {
+	w := xmlWriter{bytes.NewBuffer(b)}
+	w.WriteString(xmlHeader + "<" + action + `Response xmlns="` + xmlNamespace + `">`)
 	if s := shapeOf(out.Type()); len(s.fields) > 0 {
-		b.open(action + "Result")
-		b.structure(out, s)
-		b.close(action + "Result")
+		w.open(action + "Result")
+		w.structure(out, s)
+		w.close(action + "Result")
 	}
-	b.open("ResponseMetadata")
-	b.text("RequestId", requestID)
-	b.close("ResponseMetadata")
-	b.close(action + "Response")
-	return b.Bytes()
+	w.open("ResponseMetadata")
+	w.text("RequestId", requestID)
+	w.close("ResponseMetadata")
+	w.close(action + "Response")
+	return w.Bytes()
 }
 
-func (*queryProtocol) failure(e *apiError, requestID string) []byte {
-	var b xmlWriter
-	b.WriteString(xmlHeader + `<ErrorResponse xmlns="` + xmlNamespace + `">`)
-	b.open("Error")
-	b.text("Type", e.fault())
-	b.text("Code", e.query)
-	b.text("Message", e.message)
-	b.WriteString("<Detail/>")
-	b.close("Error")
-	b.text("RequestId", requestID)
-	b.close("ErrorResponse")
-	return b.Bytes()
+func (*queryProtocol) failure(b []byte, e *apiError, requestID string) []byte {
+	w := xmlWriter{bytes.NewBuffer(b)}
+	w.WriteString(xmlHeader + `<ErrorResponse xmlns="` + xmlNamespace + `">`)
+	w.open("Error")
+	w.text("Type", e.fault())
+	w.text("Code", e.query)
+	w.text("Message", e.message)
+	w.WriteString("<Detail/>")
+	w.close("Error")
+	w.text("RequestId", requestID)
+	w.close("ErrorResponse")
+	return w.Bytes()
 }
 
 // xmlWriter writes an answer in the Query protocol's form: lists and maps are flattened into repeated elements.
-type xmlWriter struct{ bytes.Buffer }
+type xmlWriter struct{ *bytes.Buffer }
 
-func (b *xmlWriter) open(name string) { b.WriteString("<" + name + ">") }
+func (b xmlWriter) open(name string) { b.WriteString("<" + name + ">") }
 
-func (b *xmlWriter) close(name string) { b.WriteString("</" + name + ">") }
+func (b xmlWriter) close(name string) { b.WriteString("</" + name + ">") }
 
-func (b *xmlWriter) text(name, value string) {
+func (b xmlWriter) text(name, value string) {
 	b.open(name)
 	_ = xml.EscapeText(b, []byte(value)) // a buffer's Write does not fail
 	b.close(name)
 }
 
-func (b *xmlWriter) structure(v reflect.Value, s *shape) {
+func (b xmlWriter) structure(v reflect.Value, s *shape) {
 	for i := range s.fields {
 		f := &s.fields[i]
 		if member := v.Field(f.index); !omitted(member, f.shape) {
@@ -64,7 +64,7 @@ func (b *xmlWriter) structure(v reflect.Value, s *shape) {
 	}
 }
 
-func (b *xmlWriter) member(name string, v reflect.Value, s *shape, key string) {
+func (b xmlWriter) member(name string, v reflect.Value, s *shape, key string) {
 	if s.pointer {
 		v = v.Elem()
 	}

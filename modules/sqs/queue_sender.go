@@ -1,0 +1,110 @@
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+// maxDelay is the longest that SQS holds a message back.
+const maxDelay = 15 * time.Minute
+
+// queues opens queues by name, URL or ARN.
+type queues struct{ api API }
+
+// Open implements [Carrier].
+func (q queues) Open(ctx context.Context, ref string) (*Destination, error) {
+	url, err := resolve(ctx, q.api, ref)
+	if err != nil {
+		return nil, err
+	}
+	name, err := queueName(ref)
+	if err != nil {
+		return nil, fmt.Errorf("sqs: queue %q: %w", ref, err)
+	}
+	d := &Destination{Name: name, MaxBytes: maxBytes, MaxDelay: maxDelay, Packs: true, Sender: queueSender{api: q.api, url: url}}
+	if strings.HasSuffix(name, ".fifo") {
+		d.FIFO, d.MaxDelay = true, 0
+	}
+	return d, nil
+}
+
+// queueSender sends to one queue.
+type queueSender struct {
+	api API
+	url string
+}
+
+const stringType = "String"
+
+// Size implements [Sender]: the body, and each attribute's name, type and value. AWSTraceHeader is free.
+func (queueSender) Size(m *Outgoing) int {
+	n := len(m.Body)
+	for name, value := range m.Attributes {
+		n += len(name) + len(stringType) + len(value)
+	}
+	return n
+}
+
+// Send implements [Sender].
+func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
+	in := &awssqs.SendMessageBatchInput{QueueUrl: aws.String(q.url), Entries: make([]types.SendMessageBatchRequestEntry, len(batch))}
+	for i, m := range batch {
+		in.Entries[i] = queueEntry(m)
+		in.Entries[i].Id = aws.String(entryIDs[i])
+	}
+	out, err := q.api.SendMessageBatch(ctx, in)
+	if err != nil {
+		return failAll(len(batch), err)
+	}
+	results := failAll(len(batch), errNoAnswer)
+	for _, ok := range out.Successful {
+		if i := position(aws.ToString(ok.Id)); i >= 0 && i < len(results) {
+			results[i] = Answer{MessageID: aws.ToString(ok.MessageId), SequenceNumber: aws.ToString(ok.SequenceNumber)}
+		}
+	}
+	for i, err := range entryErrors(len(batch), out.Failed, nil) {
+		if err != nil {
+			results[i] = Answer{Err: err}
+		}
+	}
+	return results
+}
+
+// errNoAnswer is for an entry that the answer to its request leaves out.
+var errNoAnswer = errors.New("the answer does not mention this message")
+
+func queueEntry(m *Outgoing) types.SendMessageBatchRequestEntry {
+	e := types.SendMessageBatchRequestEntry{
+		MessageBody:  aws.String(m.Body),
+		DelaySeconds: int32(m.Delay / time.Second), //nolint:gosec // at most 900
+	}
+	if len(m.Attributes) > 0 {
+		e.MessageAttributes = make(map[string]types.MessageAttributeValue, len(m.Attributes))
+	}
+	for name, value := range m.Attributes {
+		kind := stringType
+		if name == AttributePayloadSize {
+			kind = "Number"
+		}
+		e.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String(kind), StringValue: aws.String(value)}
+	}
+	if m.Group != "" {
+		e.MessageGroupId = aws.String(m.Group)
+	}
+	if m.DedupID != "" {
+		e.MessageDeduplicationId = aws.String(m.DedupID)
+	}
+	if m.Trace != "" {
+		e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
+			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String(stringType), StringValue: aws.String(m.Trace)},
+		}
+	}
+	return e
+}
