@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -99,14 +100,14 @@ func (c *child) ask(request, answer any) error {
 	return json.Unmarshal(line.Answer, answer)
 }
 
-// signal sends a signal and measures how long the process takes to end.
-func (c *child) signal(s os.Signal) (time.Duration, error) {
+// terminate sends SIGTERM and measures how long the process takes to end well.
+func (c *child) terminate() (time.Duration, error) {
 	began := time.Now()
-	if err := c.cmd.Process.Signal(s); err != nil {
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return 0, err
 	}
 	c.wait()
-	return time.Since(began), nil
+	return time.Since(began), c.err
 }
 
 func (c *child) wait() {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/pprof"
+	"sync"
 	"syscall"
 	"time"
 
@@ -84,9 +85,12 @@ func consume(in io.Reader, out io.Writer) error {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	var mu sync.Mutex // a signal may come at any time
 	stop := func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
 		defer cancel()
+		mu.Lock()
+		defer mu.Unlock()
 		err := c.stop(ctx)
 		endProfile()
 		return err
@@ -101,6 +105,8 @@ func consume(in io.Reader, out io.Writer) error {
 	return answers(in, out, func(r clientRequest) (any, error) {
 		switch r.Op {
 		case "start":
+			mu.Lock()
+			defer mu.Unlock()
 			return nil, c.start(context.Background(), j, w)
 		case "await":
 			return withReason(w.await(r.N, r.Patience), c), nil

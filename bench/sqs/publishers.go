@@ -3,7 +3,6 @@ package rig
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
@@ -156,9 +155,7 @@ func publishTruth(ctx context.Context, o Options, n, callers int, latency time.D
 		if _, err := await(c, n/10, truthPatience); err != nil {
 			return nil, err
 		}
-		if _, err := c.signal(syscall.SIGKILL); err != nil {
-			return nil, err
-		}
+		c.kill()
 	} else {
 		if _, err := await(c, n, truthPatience); err != nil {
 			return nil, err

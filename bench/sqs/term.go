@@ -2,7 +2,6 @@ package rig
 
 import (
 	"context"
-	"syscall"
 	"time"
 )
 
@@ -34,7 +33,7 @@ func terminate(ctx context.Context, o Options, l termLoad, contestant string) (f
 	}
 	defer c.kill()
 	pause(ctx, l.after)
-	took, err := c.signal(syscall.SIGTERM)
+	took, err := c.terminate()
 	if err != nil {
 		return nil, err
 	}
