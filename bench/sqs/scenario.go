@@ -21,6 +21,15 @@ type Options struct {
 // figures are what one run measured, by column.
 type figures map[string]float64
 
+// String writes them in one line, for the progress.
+func (f figures) String() string {
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(f)) {
+		all = append(all, fmt.Sprintf("%s %.4g", key, f[key]))
+	}
+	return strings.Join(all, ", ")
+}
+
 // results are the figures of all scenarios, by scenario and contestant.
 type results map[string]map[string]figures
 
@@ -82,11 +91,11 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 				if !chosen(o.Contestants, c, strings.Contains) {
 					continue
 				}
-				fmt.Fprintf(o.Progress, "%s, round %d: %s\n", s.name, round+1, c)
 				f, err := s.run(ctx, o, c)
 				if err != nil {
 					return fmt.Errorf("%s: %s: %w", s.name, c, err)
 				}
+				fmt.Fprintf(o.Progress, "%s, round %d: %s: %s\n", s.name, round+1, c, f)
 				runs[c] = append(runs[c], f)
 			}
 		}
