@@ -42,7 +42,7 @@ func newQueue(lc fx.Lifecycle, f flags) (queue, error) {
 		p.client, err = sqs.NewClient(ctx)
 	} else {
 		p.name = localQueue
-		err = p.startLocal(ctx)
+		err = p.startLocal(ctx, f)
 	}
 	if err != nil {
 		return queue{}, err
@@ -58,8 +58,12 @@ func newQueue(lc fx.Lifecycle, f flags) (queue, error) {
 }
 
 // startLocal starts an SQS and makes the queue with its dead-letter queue.
-func (p *place) startLocal(ctx context.Context) error {
-	server, err := sqslocal.Start(sqslocal.Config{})
+func (p *place) startLocal(ctx context.Context, f flags) error {
+	start := sqslocal.Start
+	if f.graph {
+		start = sqslocal.New // nobody will stop it, so it opens no socket
+	}
+	server, err := start(sqslocal.Config{})
 	if err != nil {
 		return err
 	}

@@ -11,29 +11,36 @@ import (
 // process's memory.
 const maxInflated = 64 << 20
 
-// The coders are made at first use and shared: EncodeAll and DecodeAll may be called concurrently and
-// start no goroutine. Their options are constants, so that making them cannot fail.
-var (
-	encoder = sync.OnceValue(func() *zstd.Encoder {
-		e, _ := zstd.NewWriter(nil)
-		return e
-	})
-	decoder = sync.OnceValue(func() *zstd.Decoder {
-		d, _ := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxInflated))
-		return d
-	})
-)
-
-// compress answers the body as base64 of zstd: SQS takes text only.
-func compress(body string) string {
-	return base64.StdEncoding.EncodeToString(encoder().EncodeAll([]byte(body), nil))
+// codec is zstd in base64: SQS takes text only. It is safe for concurrent use and starts no goroutine.
+// What it needs is made at first use, since most applications never compress, and belongs to one
+// publisher or consumer, since channels in it would not work across testing/synctest bubbles.
+type codec struct {
+	encoder func() *zstd.Encoder
+	decoder func() *zstd.Decoder
 }
 
-func decompress(body []byte) ([]byte, error) {
+func newCodec() *codec {
+	return &codec{ // options that are constants cannot fail
+		encoder: sync.OnceValue(func() *zstd.Encoder {
+			e, _ := zstd.NewWriter(nil)
+			return e
+		}),
+		decoder: sync.OnceValue(func() *zstd.Decoder {
+			d, _ := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxInflated))
+			return d
+		}),
+	}
+}
+
+func (c *codec) compress(body string) string {
+	return base64.StdEncoding.EncodeToString(c.encoder().EncodeAll([]byte(body), nil))
+}
+
+func (c *codec) decompress(body []byte) ([]byte, error) {
 	packed := make([]byte, base64.StdEncoding.DecodedLen(len(body)))
 	n, err := base64.StdEncoding.Decode(packed, body)
 	if err != nil {
 		return nil, err
 	}
-	return decoder().DecodeAll(packed[:n], nil)
+	return c.decoder().DecodeAll(packed[:n], nil)
 }

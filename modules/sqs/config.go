@@ -3,6 +3,7 @@ package sqs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,15 @@ type Config struct {
 	// Longer means fewer requests; a crash inside it means a duplicate. Default 50ms; -1 sends at once.
 	AckLinger time.Duration
 
+	// Doctor says what Start does with what [Diagnose] finds wrong with the queues' settings: DoctorWarn
+	// logs it, DoctorFail makes a finding that loses messages an error, DoctorOff does not look.
+	// Default DoctorWarn.
+	Doctor Doctor
+
+	// DisableChecksums turns the SDK's MD5 check of bodies off, in the client that the module builds
+	// itself. TLS guards the way; the check costs about a microsecond for each KiB. Default false.
+	DisableChecksums bool
+
 	// ShutdownTimeout bounds Stop: the polls in flight, the running listeners and the last deletes
 	// all end within it. Default 8s.
 	ShutdownTimeout time.Duration
@@ -53,6 +63,10 @@ type Queue struct {
 	// Concurrency caps how many messages of this queue are handled at once. Default 0: as many as the
 	// pool has slots.
 	Concurrency int
+
+	// Weight is the queue's part of the pool's slots while several queues have messages waiting; with
+	// weights 3 and 1 the first gets three of four. A queue alone gets them all. Default 1.
+	Weight int
 
 	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one,
 	// adds one for each full batch and takes one away for each empty one. Default 64.
@@ -117,12 +131,18 @@ func (c Config) withDefaults() Config {
 	if c.PublishBuffer == 0 {
 		c.PublishBuffer = 64 << 20
 	}
+	if c.Doctor == "" {
+		c.Doctor = DoctorWarn
+	}
 	c.AckLinger = orDefault(c.AckLinger, 50*time.Millisecond)
 
 	queues := make([]Queue, len(c.Queues))
 	for i, q := range c.Queues {
 		if q.MaxPollers == 0 {
 			q.MaxPollers = 64
+		}
+		if q.Weight == 0 {
+			q.Weight = 1
 		}
 		spare := (c.ShutdownTimeout - 3*time.Second).Truncate(time.Second)
 		if q.WaitTime == 0 {
@@ -162,6 +182,9 @@ func (c Config) validate() error {
 	if c.ShutdownTimeout < time.Second {
 		report("ShutdownTimeout", c.ShutdownTimeout, "use at least 1s, so that deletes in flight can end")
 	}
+	if !slices.Contains([]Doctor{DoctorWarn, DoctorFail, DoctorOff}, c.Doctor) {
+		report("Doctor", fmt.Sprintf("%q", c.Doctor), "use DoctorWarn, DoctorFail or DoctorOff")
+	}
 	seen := map[string]bool{}
 	for i, q := range c.Queues {
 		at := func(field string) string { return fmt.Sprintf("Queues[%d].%s", i, field) }
@@ -175,6 +198,9 @@ func (c Config) validate() error {
 		seen[name] = true
 		if q.Concurrency < 0 {
 			report(at("Concurrency"), q.Concurrency, "use 0 for no cap, or a positive count")
+		}
+		if q.Weight < 0 {
+			report(at("Weight"), q.Weight, "use 0 for the default of 1, or a positive weight")
 		}
 		if q.MaxPollers < 0 {
 			report(at("MaxPollers"), q.MaxPollers, "use 0 for the default of 64, or a positive count")

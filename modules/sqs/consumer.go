@@ -2,15 +2,11 @@ package sqs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
@@ -32,6 +28,7 @@ type Consumer struct {
 	bus     *events.Bus
 	decoder *events.Decoder
 	store   ObjectStore
+	codec   *codec
 	log     *zap.Logger
 	tel     *telemetry
 	leases  *leases
@@ -88,7 +85,7 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 	if err != nil {
 		return nil, err
 	}
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, log: o.log, tel: tel, leases: newLeases()}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, tel: tel, leases: newLeases()}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
 	}
@@ -112,6 +109,9 @@ func (c *Consumer) Start(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	if err := c.doctor(ctx); err != nil {
+		return err
+	}
 
 	own := context.WithoutCancel(ctx) // the values of the start, not its end
 	c.settling, c.end.settling = context.WithCancel(own)
@@ -133,33 +133,26 @@ func (q *intake) prepare(ctx context.Context) error {
 		return err
 	}
 	q.url = url
-	out, err := q.c.api.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-		QueueUrl:       aws.String(url),
-		AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
-	})
+	settings, err := attributesOf(ctx, q.c.api, url)
 	if err != nil {
 		return fmt.Errorf("sqs: reading the attributes of queue %q: %w%s", q.cfg.Name, err, hint(err))
 	}
 	q.visibility = q.cfg.Visibility
 	if q.visibility == 0 {
-		seconds, _ := strconv.Atoi(out.Attributes[string(types.QueueAttributeNameVisibilityTimeout)]) // 0 is refused below
-		q.visibility = time.Duration(seconds) * time.Second
+		q.visibility = settings.seconds(types.QueueAttributeNameVisibilityTimeout)
 	}
 	if q.visibility <= 0 {
 		return fmt.Errorf("sqs: queue %q has a visibility timeout of 0, so every message would be received again at once: set Queue.Visibility, or the queue's own", q.cfg.Name)
 	}
 	dead := q.cfg.DeadLetter
-	if policy := out.Attributes[string(types.QueueAttributeNameRedrivePolicy)]; dead == "" && policy != "" {
-		var redrive struct {
-			Target string `json:"deadLetterTargetArn"`
-		}
-		if err := json.Unmarshal([]byte(policy), &redrive); err != nil {
+	if dead == "" {
+		redrive, err := settings.redrive()
+		if err != nil {
 			return fmt.Errorf("sqs: reading the redrive policy of queue %q: %w", q.cfg.Name, err)
 		}
 		dead = redrive.Target
 	}
 	if dead == "" {
-		q.log.Warn("queue has no dead-letter queue: a message that always fails is retried until its retention ends")
 		return nil
 	}
 	if q.deadLetter, err = resolve(ctx, q.c.api, dead); err != nil {

@@ -109,7 +109,7 @@ func (o *outlet) send(messages []*Outgoing) (results []Answer) {
 			results = failAll(len(messages), fmt.Errorf("sending: panic: %v", p))
 		}
 		if len(results) != len(messages) {
-			results = failAll(len(messages), errNoAnswer)
+			results = failAll(len(messages), ErrNoAnswer)
 		}
 		o.tel.request(results, time.Since(began))
 	}()
@@ -149,7 +149,7 @@ func retryable(err error) bool {
 		return !entry.SenderFault
 	}
 	var busy *types.KmsThrottled
-	return errors.Is(err, errNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &busy) ||
+	return errors.Is(err, ErrNoAnswer) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &busy) ||
 		transient.IsErrorRetryable(err)
 }
 

@@ -100,7 +100,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-var numbered = events.NewTopic[payload]("work.done")
+var workDone = events.NewTopic[payload]("work.done")
 
 func TestOverHTTPPublishedEventsAreHandledRetriedAndDeadLettered(t *testing.T) {
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestOverHTTPPublishedEventsAreHandledRetriedAndDeadLettered(t *testing.T) {
 	name, url, dead := newQueue(t, client, "")
 	var seen count
 	consumer, publisher := service(t, client, sqs.Queue{Name: name, Retry: sqs.Backoff{Min: -1}},
-		numbered.Listener("worker", func(_ context.Context, e events.Event[payload]) error {
+		workDone.Listener("worker", func(_ context.Context, e events.Event[payload]) error {
 			switch runs := seen.add(e.Data.N); {
 			case e.Data.N%50 == 7 && runs == 1:
 				return errors.New("once")
@@ -122,7 +122,7 @@ func TestOverHTTPPublishedEventsAreHandledRetriedAndDeadLettered(t *testing.T) {
 	for from := range 10 {
 		group.Go(func() {
 			for n := from * 30; n < (from+1)*30; n++ {
-				if err := publisher.Publish(t.Context(), numbered.New(payload{N: n})); err != nil {
+				if err := publisher.Publish(t.Context(), workDone.New(payload{N: n})); err != nil {
 					t.Error(err)
 				}
 			}
@@ -177,7 +177,7 @@ func TestOverHTTPALongListenerKeepsItsMessage(t *testing.T) {
 	name, _, _ := newQueue(t, client, "")
 	var seen count
 	consumer, publisher := service(t, client, sqs.Queue{Name: name, Visibility: 2 * time.Second},
-		numbered.Listener("worker", func(ctx context.Context, e events.Event[payload]) error {
+		workDone.Listener("worker", func(ctx context.Context, e events.Event[payload]) error {
 			seen.add(e.Data.N)
 			select {
 			case <-time.After(5 * time.Second):
@@ -185,7 +185,7 @@ func TestOverHTTPALongListenerKeepsItsMessage(t *testing.T) {
 			}
 			return ctx.Err()
 		}))
-	must(t, publisher.Publish(t.Context(), numbered.New(payload{N: 0}), numbered.New(payload{N: 1})))
+	must(t, publisher.Publish(t.Context(), workDone.New(payload{N: 0}), workDone.New(payload{N: 1})))
 	until(t, "both settled", func() bool { return consumer.Stats().Queues[0].Deleted == 2 })
 	seen.onceEach(t, 2)
 	if order := seen.order(); !slices.Contains(order, 0) || !slices.Contains(order, 1) {

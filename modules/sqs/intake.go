@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -50,6 +51,10 @@ type intake struct {
 	mayStart   chan struct{} // capacity 1: wakes startLoop
 	settledAll chan struct{} // capacity 1: wakes flush
 
+	// For the other queues of the pool: does a message wait for a slot, and how many slots are ours.
+	hungry atomic.Bool
+	slots  atomic.Int32
+
 	work sync.WaitGroup // polls, runners and the two loops
 }
 
@@ -82,6 +87,9 @@ func (q *intake) startLoop(ctx context.Context) {
 		if q.cfg.Concurrency > 0 {
 			want = min(want, q.cfg.Concurrency-q.runners)
 		}
+		if len(q.c.intakes) > 1 {
+			want = min(want, q.share()-q.runners)
+		}
 		q.mu.Unlock()
 		if want <= 0 {
 			select {
@@ -112,6 +120,7 @@ func (q *intake) run(ctx context.Context, slots *goroutine.Reservation) {
 			return
 		}
 		q.runners++
+		q.noteHunger()
 		q.mu.Unlock()
 		q.work.Add(1)
 		err := slots.Go(context.WithoutCancel(ctx), q.runner)
@@ -144,9 +153,11 @@ func (q *intake) runner(ctx context.Context) error {
 func (q *intake) runnerDone() {
 	q.mu.Lock()
 	q.runners--
+	q.noteHunger()
 	q.wakeReceive()
 	q.wakeStart()
 	q.mu.Unlock()
+	q.wakeOthers()
 	q.work.Done()
 }
 
@@ -169,6 +180,7 @@ func (q *intake) accept(messages []*message) {
 	for _, m := range messages {
 		q.backlog.push(m)
 	}
+	q.noteHunger()
 	q.wakeStart()
 	q.mu.Unlock()
 }

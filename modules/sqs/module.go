@@ -61,7 +61,9 @@ func New(p Params) (Result, error) {
 	case p.Client != nil:
 		api = p.Client
 	case len(p.Config.Queues)+len(p.Config.Publish) > 0:
-		client, err := NewClient(context.Background())
+		client, err := NewClient(context.Background(), func(o *awssqs.Options) {
+			o.DisableMessageChecksumValidation = p.Config.DisableChecksums
+		})
 		if err != nil {
 			return Result{}, err
 		}

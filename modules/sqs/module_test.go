@@ -28,7 +28,7 @@ func TestModuleBootsWithNothingSupplied(t *testing.T) {
 	if n := len(consumer.Stats().Queues); n != 0 {
 		t.Errorf("%d queues consumed", n)
 	}
-	err := publisher.Publish(t.Context(), numbered.New(payload{}))
+	err := publisher.Publish(t.Context(), workDone.New(payload{}))
 	if err == nil || !strings.Contains(err.Error(), "sqs.Route") {
 		t.Errorf("publishing without a route: %v", err)
 	}
@@ -51,7 +51,7 @@ func TestModuleConsumesPublishesAndLogsItsConfigOnce(t *testing.T) {
 			func() *awssqs.Client { return srv.Client() },
 			func() *zap.Logger { return zap.New(core) },
 			events.AsListener(func() events.Listener {
-				return numbered.Listener("worker", func(_ context.Context, e events.Event[payload]) error {
+				return workDone.Listener("worker", func(_ context.Context, e events.Event[payload]) error {
 					handled <- e
 					return nil
 				})
@@ -61,7 +61,7 @@ func TestModuleConsumesPublishesAndLogsItsConfigOnce(t *testing.T) {
 		fx.Populate(&publisher),
 	)
 	app.RequireStart()
-	sent := numbered.New(payload{N: 7})
+	sent := workDone.New(payload{N: 7})
 	must(t, publisher.Publish(t.Context(), sent))
 	if got := <-handled; got.ID != sent.ID || got.Data.N != 7 {
 		t.Errorf("handled %+v, sent %+v", got, sent)

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
 )
 
 // ObjectStore keeps bodies that are too long for a queue. modules/sqs/s3 is one. Its methods are called
@@ -16,8 +14,8 @@ type ObjectStore interface {
 	// Bucket names the store in pointers; pointers into another one are not followed.
 	Bucket() string
 
-	// Put stores a body under a key that has not been used before.
-	Put(ctx context.Context, key string, body []byte) error
+	// Put stores a body under a new key.
+	Put(ctx context.Context, body []byte) (key string, err error)
 
 	// Get answers [ErrNoObject] when there is nothing under the key.
 	Get(ctx context.Context, key string) ([]byte, error)
@@ -39,15 +37,11 @@ type pointer struct {
 const pointerClass = "software.amazon.payloadoffloading.PayloadS3Pointer"
 
 func offload(ctx context.Context, store ObjectStore, body string) (string, error) {
-	key, err := uuid.NewV7()
+	key, err := store.Put(ctx, []byte(body))
 	if err != nil {
-		return "", fmt.Errorf("naming the object of a long body: %w", err)
-	}
-	at := pointer{Bucket: store.Bucket(), Key: key.String()}
-	if err := store.Put(ctx, at.Key, []byte(body)); err != nil {
 		return "", fmt.Errorf("offloading the body of %d bytes: %w", len(body), err)
 	}
-	text, err := json.Marshal([]any{pointerClass, at})
+	text, err := json.Marshal([]any{pointerClass, pointer{Bucket: store.Bucket(), Key: key}})
 	return string(text), err
 }
 

@@ -54,7 +54,7 @@ func (p *Publisher) pack(ctx context.Context, m *Outgoing, to *Destination) erro
 		return nil
 	}
 	if above := p.cfg.Payload.CompressAbove; above > 0 && len(m.Body) > above {
-		if short := compress(m.Body); len(short) < len(m.Body) {
+		if short := p.codec.compress(m.Body); len(short) < len(m.Body) {
 			m.Body = short
 			m.Attributes[AttributeEncoding] = encodingZstd
 		}
@@ -91,7 +91,7 @@ func (q *intake) unpack(ctx context.Context, m *message) (events.Message, error)
 		}
 	}
 	if in.Attributes[AttributeEncoding] == encodingZstd {
-		body, err := decompress(in.Body)
+		body, err := q.c.codec.decompress(in.Body)
 		if err != nil {
 			return in, &unreadableError{fmt.Errorf("decompressing the body: %w", err)}
 		}

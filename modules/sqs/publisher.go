@@ -20,6 +20,7 @@ type Publisher struct {
 	cfg      Config
 	carriers map[string]Carrier // by kind
 	store    ObjectStore
+	codec    *codec
 	tel      *publishTelemetry
 	buffer   *semaphore.Weighted
 
@@ -52,7 +53,7 @@ func NewPublisher(cfg Config, api API, opts ...Option) (*Publisher, error) {
 		return nil, err
 	}
 	p := &Publisher{
-		cfg: cfg, carriers: carriers, store: o.store, tel: tel,
+		cfg: cfg, carriers: carriers, store: o.store, codec: newCodec(), tel: tel,
 		buffer: semaphore.NewWeighted(int64(cfg.PublishBuffer)), outlets: map[address]*outlet{},
 	}
 	p.accepting, p.stop = context.WithCancelCause(context.Background())

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
 	if err != nil {
 		return failAll(len(batch), err)
 	}
-	results := failAll(len(batch), errNoAnswer)
+	results := failAll(len(batch), ErrNoAnswer)
 	for _, ok := range out.Successful {
 		if i := position(aws.ToString(ok.Id)); i >= 0 && i < len(results) {
 			results[i] = Answer{MessageID: aws.ToString(ok.MessageId), SequenceNumber: aws.ToString(ok.SequenceNumber)}
@@ -76,9 +75,6 @@ func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
 	}
 	return results
 }
-
-// errNoAnswer is for an entry that the answer to its request leaves out.
-var errNoAnswer = errors.New("the answer does not mention this message")
 
 func queueEntry(m *Outgoing) types.SendMessageBatchRequestEntry {
 	e := types.SendMessageBatchRequestEntry{

@@ -55,7 +55,10 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 		r.queue = "work"
 	}
 	cfg.queue.Name = r.queue
-	cfg.config.Queues = []sqs.Queue{cfg.queue}
+	cfg.config.Queues = append([]sqs.Queue{cfg.queue}, cfg.config.Queues...)
+	if cfg.config.Doctor == "" {
+		cfg.config.Doctor = sqs.DoctorOff // its requests would count
+	}
 
 	var err error
 	r.srv, err = sqslocal.New(sqslocal.Config{Seed: 1, DisableCooldowns: true})

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fxpond/fxpond/modules/events"
@@ -53,6 +54,9 @@ type Answer struct {
 	SequenceNumber string // on FIFO only
 	Err            error
 }
+
+// ErrNoAnswer is for a message that the answer to its request does not mention. It is sent again.
+var ErrNoAnswer = errors.New("sqs: the service's answer does not mention the message")
 
 // failAll answers a request that failed as a whole.
 func failAll(n int, err error) []Answer {
