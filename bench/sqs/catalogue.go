@@ -7,6 +7,7 @@ var scenarios = []scenario{
 	saturatedScenario(0),
 	saturatedScenario(15 * time.Millisecond),
 	handler50(),
+	untuned(),
 	slowScenario(),
 	trickleScenario(),
 	idleScenario(),

@@ -150,3 +150,19 @@ func handler50() scenario {
 		},
 	}
 }
+
+// untuned is a handler of 50 ms and nobody who says how many at a time.
+func untuned() scenario {
+	const name = "untuned-50ms"
+	return scenario{
+		name: name, title: "a full queue, a handler of 50 ms, 15 ms of API latency, default configuration; the second half of 6 s",
+		contestants: []string{ours, strong, goCloud},
+		columns:     saturatedColumns,
+		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
+			return saturate(ctx, o, name, load{
+				n: 20_000, latency: 15 * time.Millisecond, cost: 50 * time.Millisecond,
+				warm: 3 * time.Second, window: 3 * time.Second,
+			}, contestant)
+		},
+	}
+}
