@@ -35,6 +35,7 @@ type App struct {
 
 	t         testing.TB
 	publisher events.Publisher
+	consumer  *sqs.Consumer
 }
 
 // New starts an app with the given options and stops it when the test ends. The options bring the
@@ -54,6 +55,7 @@ func New(t testing.TB, opts ...fx.Option) *App {
 		fx.In
 		Publisher events.Publisher `optional:"true"`
 		Direct    *sqs.Publisher   `optional:"true"`
+		Consumer  *sqs.Consumer    `optional:"true"`
 	}
 	app.App = fx.New(
 		fx.Provide(app.provideClient, events.AsMiddleware(app.Events.middleware)),
@@ -84,7 +86,7 @@ func New(t testing.TB, opts ...fx.Option) *App {
 	if err := app.Start(ctx); err != nil {
 		t.Fatalf("fxtest: starting the app: %v", err)
 	}
-	app.publisher = parts.Publisher
+	app.publisher, app.consumer = parts.Publisher, parts.Consumer
 	if parts.Direct != nil {
 		app.publisher = parts.Direct
 	}

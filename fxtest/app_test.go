@@ -65,6 +65,21 @@ func TestFailuresAreRecordedAndEndInTheDeadLetterQueue(t *testing.T) {
 	}
 }
 
+func TestABudgetOfRequestsHoldsOrFailsTheTest(t *testing.T) {
+	t.Parallel()
+	inner := &tester{TB: t}
+	app := fxtest.New(inner, shop(func(context.Context, events.Event[order]) error { return nil }))
+	for range 20 {
+		app.Publish(orderPlaced.New(order{}), orderPlaced.New(order{}), orderPlaced.New(order{}), orderPlaced.New(order{}), orderPlaced.New(order{}))
+	}
+	app.WaitEmpty("orders")
+	app.RequireRequestsPerMessage("orders", 3)
+	app.RequireRequestsPerMessage("orders", 0.1) // less than SQS allows
+	if failure := inner.end(); strings.Count(failure, "the budget is") != 1 || !strings.Contains(failure, "the budget is 0.10") {
+		t.Errorf("failure is %q", failure)
+	}
+}
+
 // Days pass in milliseconds inside a bubble.
 func TestAppsRunOnVirtualTime(t *testing.T) {
 	t.Parallel()

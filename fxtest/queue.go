@@ -57,3 +57,23 @@ func (a *App) WaitEmpty(queue string) {
 	await(a.t, func() bool { return a.Depth(queue) == 0 },
 		func() string { return fmt.Sprintf("queue %q to be empty, it holds %d messages", queue, a.Depth(queue)) })
 }
+
+// RequireRequestsPerMessage fails the test when the consumer has spent more API requests on each
+// handled message of a queue than the budget allows. AWS bills requests; 0.2 is the least there is, ten
+// messages to a receive and ten to a delete, and a message that comes alone takes 2.
+func (a *App) RequireRequestsPerMessage(queue string, budget float64) {
+	a.t.Helper()
+	if a.consumer == nil {
+		a.t.Fatal("fxtest: the app has no sqs.Module")
+	}
+	for _, q := range a.consumer.Stats().Queues {
+		if q.Name != queue {
+			continue
+		}
+		if got := q.RequestsPerMessage(); got > budget || q.Acked == 0 {
+			a.t.Errorf("fxtest: queue %q took %.2f requests for each of %d messages, the budget is %.2f: %+v", queue, got, q.Acked, budget, q.Requests)
+		}
+		return
+	}
+	a.t.Fatalf("fxtest: queue %q is not consumed", queue)
+}

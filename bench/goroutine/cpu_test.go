@@ -1,6 +1,7 @@
 package goroutine_test
 
 import (
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -25,4 +26,13 @@ func processorTime(b *testing.B) int64 {
 		b.Fatal(err)
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// heapInUse is what the heap and the stacks hold after a collection.
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
 }

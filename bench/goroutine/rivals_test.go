@@ -16,26 +16,27 @@ import (
 
 // submitter runs fn, for which nobody waits, on a bounded number of goroutines, once per submit.
 type submitter struct {
-	name string
-	open func(tb testing.TB, limit, queue int, fn func()) (submit, wait func())
+	name   string
+	queues bool // lets tasks wait without a goroutine, or bounds nothing
+	open   func(tb testing.TB, limit, queue int, fn func()) (submit, wait func())
 }
 
 var submitters = []submitter{
-	{"fxpond", func(tb testing.TB, limit, queue int, fn func()) (func(), func()) {
+	{"fxpond", true, func(tb testing.TB, limit, queue int, fn func()) (func(), func()) {
 		p := startPool(tb, goroutine.Config{MaxWorkers: limit, QueueSize: queue, DisableAutoscaler: true, ShutdownTimeout: -1})
 		ctx := context.Background()
 		task := func(context.Context) error { fn(); return nil }
 		return func() { _ = p.Go(ctx, task) }, func() { _ = p.Stop(ctx) }
 	}},
-	{"pond", func(_ testing.TB, limit, queue int, fn func()) (func(), func()) {
+	{"pond", true, func(_ testing.TB, limit, queue int, fn func()) (func(), func()) {
 		p := pond.NewPool(limit, pond.WithQueueSize(queue))
 		return func() { _ = p.Go(fn) }, p.StopAndWait
 	}},
-	{"pond-unbounded", func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
+	{"pond-unbounded", true, func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
 		p := pond.NewPool(limit)
 		return func() { _ = p.Go(fn) }, p.StopAndWait
 	}},
-	{"ants", func(tb testing.TB, limit, _ int, fn func()) (func(), func()) {
+	{"ants", false, func(tb testing.TB, limit, _ int, fn func()) (func(), func()) {
 		p, err := ants.NewPool(limit)
 		if err != nil {
 			tb.Fatal(err)
@@ -47,17 +48,17 @@ var submitters = []submitter{
 			_ = p.Submit(task)
 		}, func() { wg.Wait(); p.Release() }
 	}},
-	{"conc", func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
+	{"conc", false, func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
 		p := concpool.New().WithMaxGoroutines(limit)
 		return func() { p.Go(fn) }, p.Wait
 	}},
-	{"errgroup", func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
+	{"errgroup", false, func(_ testing.TB, limit, _ int, fn func()) (func(), func()) {
 		var g errgroup.Group
 		g.SetLimit(limit)
 		task := func() error { fn(); return nil }
 		return func() { g.Go(task) }, func() { _ = g.Wait() }
 	}},
-	{"goroutines", func(_ testing.TB, _, _ int, fn func()) (func(), func()) {
+	{"goroutines", true, func(_ testing.TB, _, _ int, fn func()) (func(), func()) {
 		var wg sync.WaitGroup
 		return func() { wg.Go(fn) }, wg.Wait
 	}},
@@ -65,16 +66,17 @@ var submitters = []submitter{
 
 // joiner runs functions at the same time and waits for their errors.
 type joiner struct {
-	name string
-	open func(tb testing.TB, limit int) func(ctx context.Context, fns []func(context.Context) error) []error
+	name    string
+	bounded bool
+	open    func(tb testing.TB, limit int) func(ctx context.Context, fns []func(context.Context) error) []error
 }
 
 var joiners = []joiner{
-	{"fxpond", func(tb testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
+	{"fxpond", true, func(tb testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
 		p := startPool(tb, goroutine.Config{MaxWorkers: limit, DisableAutoscaler: true})
 		return func(ctx context.Context, fns []func(context.Context) error) []error { return p.Parallel(ctx, fns...) }
 	}},
-	{"goroutines", func(testing.TB, int) func(context.Context, []func(context.Context) error) []error {
+	{"goroutines", false, func(testing.TB, int) func(context.Context, []func(context.Context) error) []error {
 		return func(ctx context.Context, fns []func(context.Context) error) []error {
 			errs := make([]error, len(fns))
 			var wg sync.WaitGroup
@@ -85,7 +87,7 @@ var joiners = []joiner{
 			return errs
 		}
 	}},
-	{"pond-group", func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
+	{"pond-group", true, func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
 		p := pond.NewPool(limit)
 		return func(ctx context.Context, fns []func(context.Context) error) []error {
 			errs := make([]error, len(fns))
@@ -97,7 +99,7 @@ var joiners = []joiner{
 			return errs
 		}
 	}},
-	{"pond-go", func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
+	{"pond-go", true, func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
 		p := pond.NewPool(limit)
 		return func(ctx context.Context, fns []func(context.Context) error) []error {
 			errs := make([]error, len(fns))
@@ -110,7 +112,7 @@ var joiners = []joiner{
 			return errs
 		}
 	}},
-	{"ants", func(tb testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
+	{"ants", true, func(tb testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
 		p, err := ants.NewPool(limit)
 		if err != nil {
 			tb.Fatal(err)
@@ -127,7 +129,7 @@ var joiners = []joiner{
 			return errs
 		}
 	}},
-	{"conc", func(testing.TB, int) func(context.Context, []func(context.Context) error) []error {
+	{"conc", false, func(testing.TB, int) func(context.Context, []func(context.Context) error) []error {
 		return func(ctx context.Context, fns []func(context.Context) error) []error {
 			errs := make([]error, len(fns))
 			var wg conc.WaitGroup
@@ -138,7 +140,7 @@ var joiners = []joiner{
 			return errs
 		}
 	}},
-	{"errgroup", func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
+	{"errgroup", true, func(_ testing.TB, limit int) func(context.Context, []func(context.Context) error) []error {
 		return func(ctx context.Context, fns []func(context.Context) error) []error {
 			errs := make([]error, len(fns))
 			var g errgroup.Group

@@ -10,7 +10,10 @@ import (
 	"time"
 )
 
-const batch = 10
+const (
+	batch    = 10
+	bodySize = 200
+)
 
 // result is what one run of one server came to.
 type result struct {
@@ -67,7 +70,7 @@ type bodies struct {
 }
 
 func newBodies(queueURL string) *bodies {
-	text := strings.Repeat("x", 200)
+	text := strings.Repeat("x", bodySize)
 	send := fmt.Appendf(nil, `{"QueueUrl":%q,"Entries":[`, queueURL)
 	for i := range batch {
 		if i > 0 {

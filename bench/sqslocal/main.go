@@ -3,11 +3,16 @@
 //	npm install --prefix /tmp/fauxqs --no-save --ignore-scripts fauxqs@1.9.2
 //	go run ./sqslocal -fauxqs /tmp/fauxqs
 //
+// With -waiting it measures sqslocal alone, against its own size:
+//
+//	go run ./sqslocal -waiting 1000000 -polls 1000
+//
 // Each loop sends ten messages, receives ten and deletes them. CPU is what the operating system charged the server's process.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -33,6 +38,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	root := flags.String("root", "..", "`folder` of the module fxpond")
 	messages := flags.Int("n", 100_000, "messages per measurement")
 	rounds := flags.Int("rounds", 3, "measurements of each kind; the median counts")
+	waiting := flags.Int("waiting", 0, "measure sqslocal with this many `messages` waiting, instead of the comparison")
+	polls := flags.Int("polls", 1000, "long polls that wait while nothing happens, with -waiting")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,6 +53,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer ours.stop()
+	if *waiting > 0 {
+		return scale(ctx, ours, *waiting, *polls, *messages, out)
+	}
 	theirs, err := startFauxqs(ctx, *root, *packages)
 	if err != nil {
 		return err
@@ -67,7 +77,8 @@ func compare(ours, theirs *server, messages, rounds int, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "%-6s %-9s %12s %14s\n", "loops", "server", "messages/s", "CPU/message")
+	report := newReport(out)
+	report.line("%-6s %-9s %12s %14s\n", "loops", "server", "messages/s", "CPU/message")
 	missed := false
 	for _, loops := range []int{1, 8, 32} {
 		var medians [2]result
@@ -84,15 +95,15 @@ func compare(ours, theirs *server, messages, rounds int, out io.Writer) error {
 		for i, s := range servers {
 			slices.SortFunc(all[i], func(a, b result) int { return int(a.elapsed - b.elapsed) })
 			medians[i] = all[i][len(all[i])/2]
-			fmt.Fprintf(out, "%-6d %-9s %12.0f %14s\n", loops, s.name, medians[i].perSecond(), medians[i].cpuPerMessage().Round(10*time.Nanosecond))
+			report.line("%-6d %-9s %12.0f %14s\n", loops, s.name, medians[i].perSecond(), medians[i].cpuPerMessage().Round(10*time.Nanosecond))
 		}
 		speed := medians[0].perSecond() / medians[1].perSecond()
 		cpu := float64(medians[0].cpuPerMessage()) / float64(medians[1].cpuPerMessage())
-		fmt.Fprintf(out, "%-6s %-9s %11.1fx %13.0f%%\n", "", "ratio", speed, cpu*100)
+		report.line("%-6s %-9s %11.1fx %13.0f%%\n", "", "ratio", speed, cpu*100)
 		missed = missed || speed < 2 || cpu > 0.5
 	}
 	if missed {
-		return fmt.Errorf("the bar is missed: at least twice the messages/s and at most half the CPU of fauxqs")
+		return errors.New("the bar is missed: at least twice the messages/s and at most half the CPU of fauxqs")
 	}
-	return nil
+	return report.err
 }

@@ -89,10 +89,15 @@ func (b *Bus) Dispatch(ctx context.Context, e Any) error {
 		b.unheard(ctx, &e)
 		return nil
 	}
-	r := b.newRun(e, routes)
-	ctx, watch := b.tel.dispatch(ctx, r, known)
-	finished := r.stages(ctx)
-	watch.end(ctx)
+	r := b.newRun(&e, routes)
+	var finished bool
+	if b.tel.idle(ctx) {
+		finished = r.stages(ctx)
+	} else {
+		ctx, watch := b.tel.dispatch(ctx, r, known)
+		finished = r.stages(ctx)
+		watch.end(ctx)
+	}
 	if !finished {
 		return b.outcome(r).Err()
 	}
@@ -135,9 +140,9 @@ func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
 		return o
 	}
-	r := b.newRun(e, unfinished(routes, finished))
-	r.delivery = b.ledger != nil
+	r := b.newRun(&e, unfinished(routes, finished))
 	r.clock()
+	r.delivery = b.ledger != nil
 	ctx, watch := b.tel.processing(ctx, r, known)
 	done := r.stages(ctx)
 	watch.end(ctx)
@@ -203,6 +208,9 @@ func (b *Bus) unheard(ctx context.Context, e *Any) {
 
 // logSkipped reports the skips of a run, which no caller gets to see.
 func (b *Bus) logSkipped(r *run) {
+	if !r.skipped {
+		return
+	}
 	for i, err := range r.errs {
 		if err != nil && !errors.Is(err, errAlreadyDone) {
 			b.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),

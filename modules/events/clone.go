@@ -58,6 +58,7 @@ var immutable = map[reflect.Type]bool{
 	reflect.TypeFor[netip.Addr]():     true,
 	reflect.TypeFor[netip.AddrPort](): true,
 	reflect.TypeFor[netip.Prefix]():   true,
+	reflect.TypeFor[*Payload]():       true,
 }
 
 func inspect(t reflect.Type, seen map[reflect.Type]bool) shape {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -168,11 +169,14 @@ func (u *unwrapping) open(body []byte, attributes map[string]string, outer Any, 
 	if err != nil {
 		return u.fail(err.Error(), err)
 	}
-	for _, part := range parts {
+	for i, part := range parts {
 		if u.budget -= len(part.Body); u.budget < 0 {
 			return u.fail(fmt.Sprintf("unwraps to more than %d bytes", u.d.cfg.MaxDecoded), nil)
 		}
 		inner := outer.with(part)
+		if part.ID == "" && outer.ID != "" && len(parts) > 1 {
+			inner.ID = outer.ID + "." + strconv.Itoa(i) // or the ledger takes them for one event
+		}
 		if !part.Nested {
 			if err := u.emit(inner, part.Body); err != nil {
 				return err

@@ -96,14 +96,8 @@ func (f fxpondEnvelope) Unwrap(l *Layer) ([]Part, error) {
 		return nil, errors.New("name is missing")
 	}
 	if metadata, ok := l.Field("metadata"); ok {
-		p.Metadata = make(map[string]string)
-		_, err := scanObject(metadata, f.maxDepth, func(key, value []byte) {
-			k, _ := text(key)
-			if v, ok := text(value); ok {
-				p.Metadata[k] = v
-			}
-		})
-		if err != nil {
+		var err error
+		if p.Metadata, err = stringMembers(metadata, f.maxDepth, text); err != nil {
 			return nil, fmt.Errorf("metadata: %w", err)
 		}
 	}

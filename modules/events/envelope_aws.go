@@ -2,10 +2,11 @@ package events
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -22,10 +23,7 @@ func (snsEnvelope) Detect(l *Layer) bool {
 
 func (snsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 	raw, _ := l.Field("Message")
-	message, ok := text(raw)
-	if !ok {
-		return nil, errors.New("Message is not a string")
-	}
+	message, _ := textBytes(raw)
 	attributes, err := snsAttributes(l)
 	if err != nil {
 		return nil, err
@@ -33,7 +31,7 @@ func (snsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 	p := Part{
 		ID: l.text("MessageId"), Source: l.text("TopicArn"), Time: l.time("Timestamp"),
 		Metadata: attributes, Attributes: attributes, Fallback: l.text("Subject"),
-		Body: []byte(message), Nested: true,
+		Body: message, Nested: true,
 	}
 	if !startsJSON(message) {
 		p.Body = raw // plain text travels as the JSON string it came in
@@ -43,35 +41,33 @@ func (snsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 
 // snsAttributes reads {"name": {"Type": "String", "Value": "..."}}.
 func snsAttributes(l *Layer) (map[string]string, error) {
-	attributes := make(map[string]string)
 	raw, ok := l.Field("MessageAttributes")
 	if !ok {
-		return attributes, nil
+		return nil, nil
 	}
-	var err error
-	_, scanErr := scanObject(raw, l.depth, func(key, value []byte) {
-		name, _ := text(key)
-		_, inner := scanObject(value, l.depth, func(k, v []byte) {
+	attributes, err := stringMembers(raw, l.depth, func(attribute []byte) (value string, found bool) {
+		// The attribute has been scanned as part of the body.
+		_, _ = scanObject(attribute, l.depth, func(k, v []byte) {
 			if string(k) == `"Value"` {
-				attributes[name], _ = text(v)
+				value, found = text(v)
 			}
 		})
-		err = errors.Join(err, inner)
+		return value, found
 	})
-	if err = errors.Join(err, scanErr); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("MessageAttributes: %w", err)
 	}
 	return attributes, nil
 }
 
 // startsJSON tells JSON from the plain text that many publish to SNS.
-func startsJSON(s string) bool {
-	s = strings.TrimLeft(s, " \t\r\n")
-	if s == "" {
+func startsJSON(s []byte) bool {
+	s = bytes.TrimLeft(s, " \t\r\n")
+	if len(s) == 0 {
 		return false
 	}
 	// "[ALERT] ..." is text; a broken object is an error that someone must see.
-	return s[0] == '{' || json.Valid([]byte(s))
+	return s[0] == '{' || json.Valid(s)
 }
 
 // eventBridgeEnvelope is an event of Amazon EventBridge.
@@ -135,22 +131,21 @@ func (s s3Envelope) Unwrap(l *Layer) ([]Part, error) {
 		errs  error
 	)
 	err := scanArray(records, s.maxDepth, func(record []byte) {
+		if errs != nil {
+			return
+		}
+		if len(parts) == maxRecords {
+			errs = fmt.Errorf("more than %d records", maxRecords)
+			return
+		}
 		part, err := s.record(record)
-		if err != nil && errs == nil {
+		if err != nil {
 			errs = fmt.Errorf("record %d: %w", len(parts), err)
 		}
 		parts = append(parts, part)
 	})
 	if err = errors.Join(errs, err); err != nil {
 		return nil, err
-	}
-	if len(parts) > 1 {
-		// S3 does not say that records of one request differ in their ids.
-		for i := range parts {
-			if parts[i].ID != "" {
-				parts[i].ID += "." + strconv.Itoa(i)
-			}
-		}
 	}
 	return parts, nil
 }
@@ -183,14 +178,28 @@ func (s s3Envelope) record(record []byte) (Part, error) {
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
 		p.Time = t
 	}
+	var request string
 	if response != nil {
 		_, err = scanObject(response, s.maxDepth, func(key, value []byte) {
 			if string(key) == `"x-amz-request-id"` {
-				p.ID, _ = text(value)
+				request, _ = text(value)
 			}
 		})
 	}
+	p.ID = s.id(request, record)
 	return p, err
+}
+
+// id tells records apart. The request's id does not: deleting many objects is
+// one request and many records, in one message or in several. What S3 sends
+// twice, it sends in the same words.
+func (s3Envelope) id(request string, record []byte) string {
+	sum := sha256.Sum256(record)
+	digest := hex.EncodeToString(sum[:8])
+	if request == "" {
+		return digest
+	}
+	return request + "-" + digest
 }
 
 // firstString returns a string member of the first object in an array.

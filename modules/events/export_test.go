@@ -23,6 +23,9 @@ func (r *TestRoutes) Match(name string) []string {
 // Clone and ScanObject are tested as the parts they are.
 func Clone[T any](data T) T { return clone(data) }
 
+// Text returns what a JSON string says.
+func Text(value []byte) (string, bool) { return text(value) }
+
 func ScanObject(text []byte, depth int, field func(key, value []byte)) (bool, error) {
 	return scanObject(text, depth, field)
 }

@@ -2,8 +2,10 @@ package events
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Envelope is one wire form that wraps events. Implementations are shared and
@@ -115,6 +117,10 @@ func (l *Layer) time(key string) time.Time {
 func (d *Decoder) scan(body []byte, attributes map[string]string) *Layer {
 	l := &Layer{Body: body, Attributes: attributes, slots: d.slots, depth: d.cfg.MaxDepth}
 	l.fields = make([]json.RawMessage, len(d.slots))
+	if !utf8.Valid(body) {
+		l.err = errNotUTF8
+		return l
+	}
 	l.object, l.err = scanObject(body, d.cfg.MaxDepth, func(key, value []byte) {
 		// Without escapes the lookup needs no copy of the key.
 		slot, kept := d.slots[string(key[1:len(key)-1])]
@@ -132,6 +138,34 @@ func (d *Decoder) scan(body []byte, attributes map[string]string) *Layer {
 		l.object = false
 	}
 	return l
+}
+
+// maxMetadata is how many entries metadata can have, maxRecords how many records
+// a message. A map or an event takes far more memory than the few bytes that
+// can ask for it; queues allow 10 attributes, and S3 sends one record.
+const (
+	maxMetadata = 256
+	maxRecords  = 128
+)
+
+// stringMembers returns the members of an object that are strings, or what
+// pick makes of each value.
+func stringMembers(object []byte, maxDepth int, pick func(value []byte) (string, bool)) (map[string]string, error) {
+	members := make(map[string]string)
+	count := 0
+	_, err := scanObject(object, maxDepth, func(key, value []byte) {
+		if count++; count > maxMetadata {
+			return
+		}
+		if v, ok := pick(value); ok {
+			k, _ := text(key)
+			members[k] = v
+		}
+	})
+	if err == nil && count > maxMetadata {
+		err = fmt.Errorf("%d entries, more than %d", count, maxMetadata)
+	}
+	return members, err
 }
 
 func hasEscape(key []byte) bool {

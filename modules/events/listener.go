@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 )
 
@@ -41,6 +40,7 @@ type listener struct {
 	topic         bool // pattern and payload belong to a Topic
 	payload       reflect.Type
 	handle        func(check bool) handler // nil if the user's is
+	view          *view                    // nil if copying T takes more than an assignment
 	options       listenerOptions
 }
 
@@ -50,14 +50,11 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 		return l
 	}
 	flat := shapeOf(l.payload).flat
+	if flat {
+		l.view = newView(handle)
+	}
 	l.handle = func(check bool) handler {
 		return func(ctx context.Context, e *Any) error {
-			if data, ok := e.Data.(T); ok && flat && !check {
-				return handle(ctx, Event[T]{
-					ID: e.ID, Name: e.Name, Data: data, Timestamp: e.Timestamp, Source: e.Source,
-					Metadata: maps.Clone(e.Metadata),
-				})
-			}
 			typed, err := as[T](e, flat)
 			if err != nil {
 				if wrong, ok := errors.AsType[*PayloadError](err); ok {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 )
 
 // Payload is the JSON of a decoded event, as the Data of an [Any]. It is
@@ -15,6 +16,9 @@ import (
 // concurrent use.
 type Payload struct {
 	raw json.RawMessage
+	// shared says that several listeners will ask. One alone is served without
+	// keeping anything: decoding for it costs less than copying.
+	shared atomic.Bool
 
 	mu      sync.Mutex
 	decoded []decoded
@@ -23,7 +27,6 @@ type Payload struct {
 // decoded is the outcome of decoding into one Go type. value is a pointer to
 // that type, read-only for ever.
 type decoded struct {
-	typ   reflect.Type
 	value any
 	err   error
 }
@@ -36,20 +39,18 @@ func (p *Payload) Raw() json.RawMessage { return p.raw }
 
 // MarshalJSON returns the JSON as it came in, so that an event can be passed on
 // without knowing its type.
-func (p *Payload) MarshalJSON() ([]byte, error) { return p.raw, nil }
-
-// UnmarshalJSON keeps a copy of the JSON.
-func (p *Payload) UnmarshalJSON(text []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.raw, p.decoded = bytes.Clone(text), nil
-	return nil
+func (p *Payload) MarshalJSON() ([]byte, error) {
+	if len(p.raw) == 0 {
+		return []byte("null"), nil
+	}
+	return p.raw, nil
 }
 
 // As returns the event with its payload as a T of the caller's own:
 //
 //   - a payload that came as JSON is decoded into T; T any yields maps, slices
-//     and json.Number, T json.RawMessage the text itself;
+//     and json.Number, T json.RawMessage the text itself, T *Payload the
+//     undecoded payload;
 //   - a Go value that was dispatched in this process must be a T or a *T, or
 //     anything if T is json.RawMessage. It never goes through JSON otherwise.
 //
@@ -106,33 +107,37 @@ func convert[T any](data any) (out T, _ *PayloadError) {
 
 func payloadAs[T any](p *Payload) (out T, _ *PayloadError) {
 	want := reflect.TypeFor[T]()
-	if raw, ok := any(&out).(*json.RawMessage); ok {
-		*raw = bytes.Clone(p.raw)
+	switch as := any(&out).(type) {
+	case *json.RawMessage:
+		*as = bytes.Clone(p.raw)
+		return out, nil
+	case **Payload:
+		*as = p
 		return out, nil
 	}
-	if shapeOf(want).opaque {
-		// A copy would share what it cannot see: decode for each listener.
+	if !p.shared.Load() || shapeOf(want).opaque {
+		// A copy of an opaque type would share what it cannot see.
 		err := unmarshal(p.raw, &out)
 		return out, newDecodedError(want, err)
 	}
-	shared, err := decodeOnce[T](p, want)
+	shared, err := decodeOnce[T](p)
 	if err != nil {
 		return out, newDecodedError(want, err)
 	}
 	return clone(*shared), nil
 }
 
-func decodeOnce[T any](p *Payload, want reflect.Type) (*T, error) {
+func decodeOnce[T any](p *Payload) (*T, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.decoded {
-		if value, ok := d.value.(*T); ok && d.typ == want {
+		if value, ok := d.value.(*T); ok {
 			return value, d.err
 		}
 	}
 	value := new(T)
 	err := unmarshal(p.raw, value)
-	p.decoded = append(p.decoded, decoded{typ: want, value: value, err: err})
+	p.decoded = append(p.decoded, decoded{value: value, err: err})
 	return value, err
 }
 

@@ -99,6 +99,10 @@ func TestInProcessPayloadsAreIsolatedWithoutJSON(t *testing.T) {
 	if data.Tags[0] != "t" || data.Attrs["k"] != "v" {
 		t.Errorf("the dispatcher's value was changed: %+v", data)
 	}
+	// A payload that came as JSON is not copied but shared, asynchronously too.
+	if _, err := bus.DispatchAsync(t.Context(), wireEvent(`{"tags":["t"],"attrs":{"k":"v"}}`)).Await(t.Context()); err == nil {
+		t.Error("the listener made by hand took a payload for a user")
+	}
 	// Nothing that JSON could carry: a function and a channel.
 	type local struct {
 		F func() string
@@ -134,6 +138,9 @@ func TestAsConverts(t *testing.T) {
 	check(t, value.Data, err, user{Name: "n"})
 	fromRaw, err := events.As[user](events.Any{Data: json.RawMessage(`{"name":"n"}`)})
 	check(t, fromRaw.Data, err, user{Name: "n"})
+	e := wireEvent(`1`)
+	itself, err := events.As[*events.Payload](e)
+	check(t, any(itself.Data), err, e.Data)
 	none, err := events.As[any](events.Any{})
 	check(t, none.Data, err, any(nil))
 	stringer, err := events.As[fmt.Stringer](events.Any{Data: time.Second})

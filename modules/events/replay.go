@@ -97,7 +97,7 @@ func (b *Bus) replayOne(ctx context.Context, e Any, chosen *router) (ran bool, e
 		e.Metadata = make(map[string]string, 1)
 	}
 	e.Metadata[MetadataReplay] = "true"
-	r := b.newRun(e, routes)
+	r := b.newRun(&e, routes)
 	if !r.stages(ctx) {
 		return true, b.outcome(r).Err()
 	}

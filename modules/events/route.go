@@ -18,6 +18,7 @@ type route struct {
 	payload  reflect.Type // nil if the listener was made by hand
 	handle   handler      // the listener with all its options
 	deliver  handler      // the same, behind the ledger
+	view     *view        // the short way, if there is one
 }
 
 // newRoutes checks all listeners, and reports every fault it finds at once.
@@ -83,7 +84,11 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 	}
-	compile(rt, base, slices.Concat(global, options.middleware), limits, ledger)
+	wraps := slices.Concat(global, options.middleware)
+	if made != nil && !options.validate && len(wraps)+len(limits) == 0 {
+		rt.view = made.view
+	}
+	compile(rt, base, wraps, limits, ledger)
 	return rt, nil
 }
 
@@ -92,10 +97,7 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 func isolated(l Listener) handler {
 	return func(ctx context.Context, shared *Any) error {
 		e := *shared
-		if _, fromWire := e.Data.(*Payload); !fromWire {
-			e.Data = clone(e.Data)
-		}
-		e.Metadata = maps.Clone(e.Metadata)
+		e.Data, e.Metadata = clone(e.Data), maps.Clone(e.Metadata)
 		return l.Handle(ctx, e)
 	}
 }

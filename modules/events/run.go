@@ -14,12 +14,20 @@ type run struct {
 	bus    *Bus
 	event  Any
 	routes []*route
-	// delivery asks the ledger before each listener.
-	delivery bool
+	// box holds the typed event for the listeners' views; viewed says that it
+	// holds this one. It is kept for the next event.
+	box    any
+	viewed bool
 	// fns runs the route of the same index.
 	fns []func(context.Context) error
 	// errs is what the routes returned, as far as they were run.
 	errs []error
+	// skipped says that some of errs are skips.
+	skipped bool
+	// watched says that one of the fields below is set.
+	watched bool
+	// delivery asks the ledger before each listener.
+	delivery bool
 	// took is how long each route ran, in nanoseconds; empty if nobody asks.
 	// A listener that outlives the pool's patience may write it late.
 	took []atomic.Int64
@@ -30,40 +38,62 @@ type run struct {
 }
 
 // newRun takes a run for the routes of one event.
-func (b *Bus) newRun(e Any, routes []*route) *run {
+func (b *Bus) newRun(e *Any, routes []*route) *run {
 	r, ok := b.runs.Get().(*run)
 	if !ok {
 		r = &run{bus: b}
 	}
-	r.event, r.routes = e, routes
+	r.event, r.routes = *e, routes
 	if len(r.fns) < len(routes) {
 		r.grow(len(routes))
+	}
+	if payload, ok := e.Data.(*Payload); ok {
+		payload.shared.Store(len(routes) > 1)
+	} else if len(routes) > 0 && routes[0].view != nil {
+		r.box, r.viewed = routes[0].view.fill(r.box, e)
 	}
 	return r
 }
 
 // clock makes the run measure how long each listener takes.
-func (r *run) clock() { r.took = make([]atomic.Int64, len(r.routes)) }
+func (r *run) clock() {
+	r.took = make([]atomic.Int64, len(r.routes))
+	r.watched = true
+}
 
 func (r *run) grow(n int) {
 	for i := len(r.fns); i < n; i++ {
-		r.fns = append(r.fns, func(ctx context.Context) error { return r.step(ctx, i) })
+		r.fns = append(r.fns, func(ctx context.Context) error {
+			if r.watched {
+				return r.step(ctx, i)
+			}
+			rt := r.routes[i]
+			if r.viewed && rt.view != nil {
+				if called, err := rt.view.call(ctx, r.box); called {
+					return err
+				}
+			}
+			return rt.handle(ctx, &r.event)
+		})
 	}
 }
 
 // release gives the run back for reuse. Only a run whose listeners have all
 // returned may go back: one that outlived its pool could still use it.
 func (r *run) release() {
-	*r = run{bus: r.bus, fns: r.fns}
+	if r.watched {
+		r.took, r.label, r.spans, r.watched, r.delivery = nil, "", false, false, false
+	}
+	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped, r.viewed = nil, nil, nil, nil, false, false
 	r.bus.runs.Put(r)
 }
 
 // stages runs the listeners and says whether all of them finished.
 func (r *run) stages(ctx context.Context) bool {
 	for from := 0; from < len(r.routes); {
-		to := from + 1
-		for to < len(r.routes) && r.routes[to].order == r.routes[from].order {
-			to++
+		to := len(r.routes) // they are sorted: most events have one stage
+		for r.routes[to-1].order != r.routes[from].order {
+			to--
 		}
 		errs := r.bus.pool.Parallel(ctx, r.fns[from:to]...)
 		if from == 0 {
@@ -72,27 +102,33 @@ func (r *run) stages(ctx context.Context) bool {
 			r.errs = append(r.errs, errs...)
 		}
 		for _, err := range errs {
-			if err != nil && !isSkip(err) {
+			if err == nil {
+				continue
+			}
+			if !isSkip(err) {
 				return false
 			}
+			r.skipped = true
 		}
 		from = to
 	}
 	return true
 }
 
-// step runs one listener, on whatever goroutine the pool chose.
+// step runs one listener as something or someone wants to know about it, on
+// whatever goroutine the pool chose.
 func (r *run) step(ctx context.Context, i int) error {
-	handle := r.routes[i].handle
+	rt := r.routes[i]
+	handle := rt.handle
 	if r.delivery {
-		handle = r.routes[i].deliver
+		handle = rt.deliver
 	}
 	if r.took != nil {
 		took, began := &r.took[i], time.Now()
 		defer func() { took.Store(int64(time.Since(began))) }()
 	}
 	if r.spans || r.label != "" {
-		return r.bus.tel.observed(ctx, r, r.routes[i], handle)
+		return r.bus.tel.observed(ctx, r, rt, handle)
 	}
 	return handle(ctx, &r.event)
 }

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -17,8 +16,9 @@ type scanner struct {
 }
 
 var (
-	errSyntax = errors.New("broken JSON")
-	errDepth  = errors.New("nested too deeply")
+	errSyntax  = errors.New("broken JSON")
+	errNotUTF8 = errors.New("not UTF-8")
+	errDepth   = errors.New("nested too deeply")
 )
 
 // scanObject calls field for each top-level member. Text that is valid JSON but
@@ -277,24 +277,4 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isHex(c byte) bool {
 	return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-// text returns the string that a scanned JSON value holds, and false for any
-// other kind of value.
-func text(value []byte) (string, bool) {
-	if len(value) < 2 || value[0] != '"' {
-		return "", false
-	}
-	inner := value[1 : len(value)-1]
-	for _, c := range inner {
-		// Escapes and anything that may not be UTF-8 take the slow road.
-		if c == '\\' || c >= 0x80 {
-			var s string
-			if json.Unmarshal(value, &s) != nil {
-				return "", false
-			}
-			return s, true
-		}
-	}
-	return string(inner), true
 }

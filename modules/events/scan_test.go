@@ -1,16 +1,18 @@
 package events_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/fxpond/fxpond/modules/events"
 )
 
 var scanSeeds = []string{
 	`{}`, `{"a":1}`, ` { "a" : [1, -0.5e+10, "x\u00e9\n", null, true, false, {}] } `, `[]`, `"x"`, `12`, `-`, `01`, `1.`, `1e`,
-	`{"a":}`, `{"a" 1}`, `{a:1}`, `{"a":1,}`, `[1,]`, `{"a":1}}`, `tru`, `nulll`, "\"\x01\"", `"\x"`, `"\u12g4"`, `{"a":1`, ``, ` `, "\"\xff\"",
+	`{"a":}`, `{"a" 1}`, `{a:1}`, `{"a":1,}`, `[1,]`, `{"a":1}}`, `tru`, `nulll`, "\"\x01\"", `"\x"`, `"\u12g4"`, `{"a":1`, `"\u00e9\ud83d\ude00\ud83d\ud83d\u0041\b\f\n\r\t\/\\\""`, `"\ud83d"`, ``, ` `, "\"\xff\"",
 }
 
 func FuzzScan(f *testing.F) {
@@ -18,6 +20,12 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if value := bytes.TrimSpace(text); json.Valid(value) && utf8.Valid(value) && value[0] == '"' {
+			var want string
+			if got, ok := events.Text(value); !ok || json.Unmarshal(value, &want) != nil || got != want {
+				t.Errorf("%s says %q, want %q", value, got, want)
+			}
+		}
 		members := make(map[string]string)
 		object, err := events.ScanObject(text, len(text)+1, func(key, value []byte) {
 			var k string

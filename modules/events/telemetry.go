@@ -106,6 +106,11 @@ func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 	return t, nil
 }
 
+// idle says that nobody wants to know of a dispatch.
+func (t *telemetry) idle(ctx context.Context) bool {
+	return !t.listener.Enabled(ctx) && !trace.SpanFromContext(ctx).IsRecording()
+}
+
 // watch observes one event from dispatch to outcome.
 type watch struct {
 	tel    *telemetry
@@ -123,6 +128,7 @@ func (t *telemetry) dispatch(ctx context.Context, r *run, known bool) (context.C
 		w.series.event = eventLabel(r.event.Name, known)
 		ctx, w.span = t.tracer.Start(ctx, spanDispatch+w.series.event, trace.WithAttributes(keyEvent.String(w.series.event)))
 		r.spans = t.listeners && w.span.IsRecording()
+		r.watched = r.watched || r.spans
 	}
 	t.measure(ctx, r, known)
 	return ctx, w
@@ -155,6 +161,7 @@ func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context
 	if w.span.IsRecording() {
 		w.span.SetAttributes(keyMessageID.String(r.event.ID))
 		r.spans = t.listeners
+		r.watched = r.watched || r.spans
 	}
 	if t.process.Enabled(ctx) {
 		w.began = time.Now()
@@ -167,7 +174,7 @@ func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context
 // them.
 func (t *telemetry) measure(ctx context.Context, r *run, known bool) {
 	if t.listener.Enabled(ctx) {
-		r.label = eventLabel(r.event.Name, known)
+		r.label, r.watched = eventLabel(r.event.Name, known), true
 	}
 }
 

@@ -78,9 +78,9 @@ func (p *Pool) block(ctx context.Context, e entry) error {
 	w := p.newWaiter()
 	w.entry = e
 	p.blocked.push(&w.node)
-	lent := p.lend(p.current(ctx))
 	p.mu.Unlock()
 
+	lent := lend(ctx)
 	select {
 	case <-w.signal:
 	case <-ctx.Done():
@@ -95,7 +95,7 @@ func (p *Pool) block(ctx context.Context, e entry) error {
 	}
 	p.recycle(w)
 	p.mu.Unlock()
-	p.reclaim(lent)
+	lent.reclaim()
 	return err
 }
 

@@ -40,8 +40,7 @@ func Any[T any](ctx context.Context, futures ...*Future[T]) (T, error) {
 			f.future.pool.mu.Unlock()
 		}
 	}()
-	reclaim := lendAll(ctx)
-	defer func() { reclaim() }()
+	defer lend(ctx).reclaim()
 	for {
 		var failed []error
 		for _, f := range futures {

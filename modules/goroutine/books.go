@@ -17,7 +17,6 @@ type books struct {
 
 	panics, stuck uint64
 	waits, runs   histogram
-	inline        int // running tasks that their joiner runs
 }
 
 // start begins a task that has left the queue on x.
@@ -40,7 +39,7 @@ func (p *Pool) begin(x *exec, submitted, now time.Duration, timed bool) {
 		p.books.waits.add(now - submitted)
 	}
 	x.task.exec = x
-	x.running, x.since, x.timed, x.stuck = true, now, timed, false
+	x.running, x.since, x.timed, x.stuck, x.label = true, now, timed, false, ""
 	p.books.waiting--
 	p.books.running++
 }
@@ -70,7 +69,9 @@ func (p *Pool) finish(x *exec, err error, now time.Duration) {
 		p.books.failed++
 	}
 	x.resolve(err)
-	p.checkOver()
+	if p.phase >= phaseDraining {
+		p.checkOver()
+	}
 }
 
 // resolve tells whoever waits for what x runs.

@@ -6,7 +6,7 @@ import (
 )
 
 // clock measures time since the pool was made. Reading the machine's clock takes longer than all else
-// that the pool does for a task, so at a high rate (see control) it is read for one task in eight:
+// that the pool does for a task, so at a high rate (see control) it is read for one task in thirty-two:
 // then about is as old as a few short tasks, and only tasks with an exact start are measured.
 type clock struct {
 	base time.Time
@@ -14,7 +14,7 @@ type clock struct {
 	last atomic.Int64
 }
 
-const timedEvery = 8 // tasks, when fast
+const timedEvery = 32 // tasks, when fast
 
 func (c *clock) now() time.Duration {
 	now := time.Since(c.base)

@@ -69,14 +69,14 @@ func ForEachSeq[T any](ctx context.Context, p *Pool, items iter.Seq[T], fn func(
 	if fn == nil {
 		return errNilFunc
 	}
-	w := window{ctx: ctx, pool: p, pc: pcOf(fn)}
-	defer w.wait()
+	w := window{pool: p, pc: pcOf(fn)}
+	defer func() { _ = w.wait(ctx) }() // should the sequence panic
 	for item := range items {
-		if !w.run(func(ctx context.Context) error { return fn(ctx, item) }) {
+		if !w.run(ctx, func(ctx context.Context) error { return fn(ctx, item) }) {
 			break
 		}
 	}
-	return w.wait()
+	return w.wait(ctx)
 }
 
 // BatchSeq is Batch for a sequence; it draws like ForEachSeq. Each batch is a slice of its own.
@@ -116,7 +116,6 @@ func (p *Pool) width() int {
 
 // window runs functions in order of submission and bounds how many of them there are at once.
 type window struct {
-	ctx     context.Context
 	pool    *Pool
 	pc      uintptr
 	flights []*Future[struct{}]
@@ -126,32 +125,32 @@ type window struct {
 
 // run submits fn; it first waits for the oldest one if the window is full. It answers false when ctx
 // has ended.
-func (w *window) run(fn func(context.Context) error) bool {
-	if w.ctx.Err() != nil {
-		w.failed = append(w.failed, context.Cause(w.ctx))
+func (w *window) run(ctx context.Context, fn func(context.Context) error) bool {
+	if ctx.Err() != nil {
+		w.failed = append(w.failed, context.Cause(ctx))
 		return false
 	}
 	if len(w.flights) >= windowPerSlot*w.pool.width() {
-		w.waitOldest()
+		w.waitOldest(ctx)
 	}
-	f := async(w.ctx, w.pool, w.pc, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
+	f := async(ctx, w.pool, w.pc, func(ctx context.Context) (struct{}, error) { return struct{}{}, fn(ctx) })
 	w.flights = append(w.flights, f)
 	return true
 }
 
-func (w *window) waitOldest() {
+func (w *window) waitOldest(ctx context.Context) {
 	f := w.flights[0]
 	w.flights = w.flights[1:]
 	// Whoever submitted it must not leave before it: so without ctx's cancellation.
-	if _, err := f.Await(context.WithoutCancel(w.ctx)); err != nil {
+	if _, err := f.Await(context.WithoutCancel(ctx)); err != nil {
 		w.failed = append(w.failed, fmt.Errorf("item %d: %w", w.drawn, err))
 	}
 	w.drawn++
 }
 
-func (w *window) wait() error {
+func (w *window) wait(ctx context.Context) error {
 	for len(w.flights) > 0 {
-		w.waitOldest()
+		w.waitOldest(ctx)
 	}
 	return errors.Join(w.failed...)
 }

@@ -107,33 +107,29 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// floor, start and ceiling bound the limit. They are read anew at each tick, because GOMAXPROCS
-// follows the container's CPU quota while the process runs.
-func (c Config) ceiling() int {
-	if c.MaxWorkers > 0 {
-		return c.MaxWorkers
-	}
-	return max(ceilingPerProc*runtime.GOMAXPROCS(0), c.MinWorkers)
+// bounds of the limit on a number of processors.
+type bounds struct {
+	floor   int // under saturated processors
+	start   int
+	ceiling int
 }
 
-func (c Config) start() int {
+// The floor keeps one more than the processors, so that a task that blocks does not idle one.
+func (c Config) bounds(procs int) bounds {
 	if c.MaxWorkers > 0 {
-		return c.MaxWorkers
+		return bounds{min(max(procs+1, c.MinWorkers), c.MaxWorkers), c.MaxWorkers, c.MaxWorkers}
 	}
-	return max(startPerProc*runtime.GOMAXPROCS(0), c.MinWorkers)
-}
-
-// floor keeps one more than the processors, so that a task that blocks does not idle one.
-func (c Config) floor() int {
-	return min(max(runtime.GOMAXPROCS(0)+1, c.MinWorkers), c.ceiling())
+	start := max(startPerProc*procs, c.MinWorkers)
+	return bounds{min(max(procs+1, c.MinWorkers), start), start, max(ceilingPerProc*procs, start)}
 }
 
 // MarshalLogObject writes the effective values, for the one line at start.
 func (c Config) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt("min_workers", c.MinWorkers)
 	enc.AddInt("max_workers", c.MaxWorkers)
-	enc.AddInt("start_limit", c.start())
-	enc.AddInt("limit_ceiling", c.ceiling())
+	b := c.bounds(runtime.GOMAXPROCS(0))
+	enc.AddInt("start_limit", b.start)
+	enc.AddInt("limit_ceiling", b.ceiling)
 	enc.AddInt("queue_size", c.QueueSize)
 	enc.AddDuration("idle_timeout", c.IdleTimeout)
 	enc.AddDuration("shutdown_timeout", c.ShutdownTimeout)

@@ -1,7 +1,6 @@
 package goroutine
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +24,11 @@ func TestConfigDefaults(t *testing.T) {
 	if c != want {
 		t.Errorf("got %+v", c)
 	}
-	procs := runtime.GOMAXPROCS(0)
-	if c.start() != max(2*procs, 2) || c.ceiling() != 64*procs || c.floor() < procs {
-		t.Errorf("start %d, ceiling %d, floor %d", c.start(), c.ceiling(), c.floor())
+	if b := c.bounds(2); b != (bounds{floor: 3, start: 4, ceiling: 128}) {
+		t.Errorf("bounds %+v", b)
 	}
 	one := Config{MaxWorkers: 1}.withDefaults()
-	if err := one.validate(); err != nil || one.MinWorkers != 1 || one.floor() != 1 || one.start() != 1 {
+	if err := one.validate(); err != nil || one.MinWorkers != 1 || one.bounds(8) != (bounds{1, 1, 1}) {
 		t.Errorf("%+v: %v", one, err)
 	}
 }

@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"math"
 	"runtime"
 	"runtime/metrics"
 	"time"
@@ -17,10 +18,15 @@ type control struct {
 	asleep     bool          // guarded by Pool.mu
 
 	scaler    scaler
-	runnable  func() int
+	runnable  func() int // goroutines that wait for a processor
+	procs     func() int // GOMAXPROCS, read each tick: it follows the container's quota
 	lastTick  time.Duration
 	lastCount uint64
 }
+
+// looks are the pauses between two looks at the run queue. They add up to a tick, and differ, so that
+// they do not keep step with the tasks' own timers.
+var looks = [...]time.Duration{7 * time.Millisecond, 11 * time.Millisecond, 9 * time.Millisecond, 13 * time.Millisecond, 10 * time.Millisecond}
 
 const (
 	tick = 50 * time.Millisecond
@@ -29,11 +35,12 @@ const (
 	fastRate = 100_000
 )
 
+func newControl() control {
+	return control{runnable: runnableGoroutines(), procs: func() int { return runtime.GOMAXPROCS(0) }}
+}
+
 func (c *control) start(p *Pool) {
 	c.quit, c.done, c.kick = make(chan struct{}), make(chan struct{}), make(chan struct{}, 1)
-	if c.runnable == nil {
-		c.runnable = runnableGoroutines()
-	}
 	go func() {
 		defer close(c.done)
 		p.controlLoop()
@@ -54,41 +61,52 @@ func (c *control) rouse() {
 }
 
 func (p *Pool) controlLoop() {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
+	c := &p.control
+	timer := time.NewTimer(looks[0])
+	defer timer.Stop()
+	for look, standing := 1, math.MaxInt; ; look++ {
 		select {
-		case <-p.control.quit:
+		case <-c.quit:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
-		if p.tick() {
-			continue
+		standing = min(standing, c.look())
+		if look == len(looks) {
+			if !p.tick(standing) {
+				select {
+				case <-c.quit:
+					return
+				case <-c.kick:
+				}
+			}
+			look, standing = 0, math.MaxInt
 		}
-		ticker.Stop()
-		select {
-		case <-p.control.quit:
-			return
-		case <-p.control.kick:
-			ticker.Reset(tick)
-		}
+		timer.Reset(looks[look])
 	}
 }
 
-// tick answers false if there will be nothing to do until the next task.
-func (p *Pool) tick() bool {
+// look counts the goroutines that wait for a processor. What the timer that woke us has woken as well
+// runs first: only a queue that outlasts it counts. The least of several looks is what stands in the
+// queue all the time; bursts, however high, leave it empty in between.
+func (c *control) look() int {
+	runtime.Gosched()
+	return c.runnable()
+}
+
+// tick answers false if there will be nothing to do until the next task. standing is the least number of
+// goroutines that waited for a processor since the last tick.
+func (p *Pool) tick(standing int) bool {
 	now := p.clock.now()
-	runnable := p.control.runnable()
 
 	p.mu.Lock()
 	p.chooseClock(now)
-	decision := p.scale(runnable, now)
+	decision := p.scale(standing, now)
 	if p.cfg.IdleTimeout > 0 {
 		p.dismissIdle(now-p.cfg.IdleTimeout, max(p.cfg.MinWorkers, 0)+p.lent)
 	}
 	stuck := p.findStuck(now)
 	active := p.books.waiting+p.books.running > 0 || p.reservers.n > 0 || p.clock.fast.Load() ||
-		p.cfg.IdleTimeout > 0 && (len(p.idle) > p.cfg.MinWorkers || p.limit != p.cfg.start())
+		p.cfg.IdleTimeout > 0 && (len(p.idle) > p.cfg.MinWorkers || p.limit != p.cfg.bounds(p.control.procs()).start)
 	p.control.asleep = !active
 	p.mu.Unlock()
 
@@ -124,20 +142,19 @@ func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
 	if p.cfg.DisableAutoscaler {
 		return ScaleDecision{}
 	}
+	procs := p.control.procs()
 	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n
-	if p.held == 0 {
-		waiting += p.reservers.n // or they wait for one another
+	if p.busy > 0 && 2*p.busy >= p.limit-p.held {
+		waiting += p.reservers.n // otherwise they wait for one another's idle slots
 	}
 	limit, reason := p.control.scaler.decide(sample{
 		waiting:   waiting,
 		busy:      p.busy,
 		runnable:  runnable,
 		completed: p.books.completed + p.books.failed,
-		procs:     runtime.GOMAXPROCS(0),
+		procs:     procs,
 		limit:     p.limit,
-		floor:     p.cfg.floor(),
-		start:     p.cfg.start(),
-		ceiling:   p.cfg.ceiling(),
+		bounds:    p.cfg.bounds(procs),
 	}, int(max(p.cfg.IdleTimeout, 0)/tick))
 	if reason == "" {
 		return ScaleDecision{}

@@ -10,7 +10,7 @@ import (
 type slotState uint8
 
 const (
-	slotNone slotState = iota // idle, or inline: the slot of the host pays, if there is one
+	slotNone slotState = iota // idle, or inline: the slot of the task that waits pays, if there is one
 	slotBusy                  // the slot counts in Pool.busy
 	slotLent                  // the goroutine waits inside the pool; the slot counts in Pool.lent
 )
@@ -19,7 +19,6 @@ const (
 // it waits for. Pool.mu guards it, but the goroutine may read what it runs while it does.
 type exec struct {
 	node node[exec] // in Pool.execs, for its life
-	host *task      // for an inline one, the task on whose goroutine it runs, if it is one of the pool's
 
 	task   *task // the context of what it runs, or ran last; nil before
 	fn     func(context.Context) error
@@ -27,6 +26,7 @@ type exec struct {
 	group  *group
 	index  int // of the group's function
 	since  time.Duration
+	label  string // see Rename
 
 	turn     uint64 // counts tasks, so that a late reclaim cannot touch the next one's slot
 	lenders  int    // goroutines that wait with the slot lent
@@ -75,6 +75,8 @@ func (e *exec) end(err error) {
 
 func (e *exec) name() string {
 	switch {
+	case e.label != "":
+		return e.label
 	case e.group != nil:
 		return e.group.name(e.index)
 	case e.future != nil:
@@ -105,15 +107,4 @@ func (e *exec) forget() {
 func (p *Pool) enlist(e *exec) {
 	e.node.value = e
 	p.execs.push(&e.node)
-}
-
-// holder is the exec whose slot pays for t; nil if none does. It needs mu.
-func (t *task) holder() *exec {
-	for t != nil && t.exec != nil {
-		if t.exec.slot != slotNone {
-			return t.exec
-		}
-		t = t.exec.host
-	}
-	return nil
 }

@@ -141,10 +141,9 @@ func (f *future) doneChan() chan struct{} {
 // await waits until f is resolved. It answers false, with the cause, if ctx ended first.
 func (f *future) await(ctx context.Context) (error, bool) { //nolint:revive // the flag of a comma-ok comes last
 	p := f.pool
-	host := p.current(ctx)
 	// A helping task cannot leave what it helps, so it helps only if ctx ends no earlier.
 	ends := ctx.Done()
-	helpful := host != nil && (ends == nil || ends == f.ends || ends == p.hard.Done())
+	helpful := (ends == nil || ends == f.ends || ends == p.hard.Done()) && p.current(ctx) != nil
 
 	p.mu.Lock()
 	if f.resolved {
@@ -152,19 +151,18 @@ func (f *future) await(ctx context.Context) (error, bool) { //nolint:revive // t
 		return nil, true
 	}
 	if f.queued && helpful {
-		x := &exec{host: host, inline: true}
+		x := &exec{inline: true}
 		p.enlist(x)
 		p.start(x, p.queued.remove(f), p.clock.now(), true)
 		p.settle() // there is room in the queue
 		p.mu.Unlock()
-		p.runInline(x)
+		p.runInline(x) //nolint:contextcheck // x's task is the context
 		return nil, true
 	}
 	done := f.doneChan()
-	lent := p.lend(host)
 	p.mu.Unlock()
-	defer p.reclaim(lent)
 
+	defer lend(ctx).reclaim()
 	select {
 	case <-done:
 		return nil, true

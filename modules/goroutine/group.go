@@ -35,7 +35,7 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 	g.pool, g.pending = p, g.n
 	g.errs = make([]error, g.n)
 	g.node.value = g
-	g.lane.host, g.lane.inline = p.current(ctx), true
+	g.lane.inline = true
 	g.ctx, g.pooled, g.cancel = p.scope(ctx)
 	g.task = task{pool: p, ctx: g.ctx, pooled: g.pooled, inline: true}
 	g.lane.task, g.lane.group = &g.task, g
@@ -43,7 +43,7 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 		defer g.cancel(nil)
 	}
 	if g.submit() {
-		g.help()
+		g.help() //nolint:contextcheck // the group's task is the context
 	}
 	return g.errs
 }
@@ -55,7 +55,7 @@ func (g *group) submit() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted += uint64(g.n)
-	if p.phase == phaseCancelled || p.phase == phaseDraining && g.lane.host == nil {
+	if p.phase == phaseCancelled || p.phase == phaseDraining && p.current(g.ctx) == nil {
 		p.books.rejected += uint64(g.n)
 		for i := range g.errs {
 			g.errs[i] = ErrStopped
@@ -147,10 +147,11 @@ func (g *group) advance(err error) bool {
 		return false
 	}
 	g.ready = make(chan struct{})
-	lent := p.lend(g.lane.host)
 	p.mu.Unlock()
+
+	lent := lend(g.ctx)
 	<-g.ready
-	p.reclaim(lent)
+	lent.reclaim()
 	return false
 }
 

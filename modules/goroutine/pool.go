@@ -86,7 +86,7 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		clock:    clock{base: time.Now()},
 		cfg:      cfg,
 		log:      zap.NewNop(),
-		limit:    cfg.start(),
+		control:  newControl(),
 		drained:  make(chan struct{}),
 		gone:     make(chan struct{}),
 		stopDone: make(chan struct{}),
@@ -95,6 +95,7 @@ func NewPool(cfg Config, opts ...Option) (*Pool, error) {
 		opt(p)
 	}
 	p.hard, p.cancelHard = context.WithCancelCause(context.Background())
+	p.limit = cfg.bounds(p.control.procs()).start
 	p.engine = pond.NewPool(p.limit)
 	p.engineCap = p.limit
 	if err := p.registerTelemetry(); err != nil {
@@ -128,7 +129,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	switch p.phase {
 	case phaseNew:
 		p.phase = phaseRunning
-		p.control.start(p)
+		p.control.start(p) //nolint:contextcheck // the control loop outlives Start's context
 		p.settle()
 		p.log.Info("goroutine pool started", zap.Inline(p.cfg))
 		return nil

@@ -94,6 +94,76 @@ func TestReleaseIsIdempotentAndWakesTheQueue(t *testing.T) {
 	})
 }
 
+// Neither a flood of tasks nor a crowd of reservers starves the other.
+func TestReserversAndTasksTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPool(t, Config{MaxWorkers: 2, QueueSize: 10, DisableAutoscaler: true})
+		second := func(context.Context) error { <-time.After(time.Second); return nil }
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+		defer cancel()
+		var tasks, reserved atomic.Int64
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for p.Go(ctx, func(ctx context.Context) error { tasks.Add(1); return second(ctx) }) == nil {
+				}
+			})
+			wg.Go(func() {
+				for {
+					r, err := p.Reserve(ctx, 2)
+					if err != nil {
+						return
+					}
+					for r.Go(ctx, func(ctx context.Context) error { reserved.Add(1); return second(ctx) }) == nil {
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if total := tasks.Load() + reserved.Load(); tasks.Load() < 60 || reserved.Load() < 60 || total < 190 {
+			t.Errorf("of 200 slot seconds tasks got %d, reservers %d", tasks.Load(), reserved.Load())
+		}
+		<-time.After(time.Minute)
+	})
+}
+
+func TestAFallingLimitRespectsReservations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPool(t, Config{MaxWorkers: 8})
+		r, err := p.Reserve(t.Context(), 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.mu.Lock()
+		p.setLimit(2)
+		p.mu.Unlock()
+		g := newGate()
+		for range 6 {
+			if err := r.Go(t.Context(), g.task); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if len(g.entered) != 6 {
+			t.Errorf("%d of 6 reserved tasks run", len(g.entered))
+		}
+		if err := p.Go(t.Context(), g.task); err != nil {
+			t.Error(err)
+		}
+		for range 5 { // the queued task must wait until the pool is below its new limit
+			if len(g.entered) != 6 {
+				t.Fatal("oversubscribed")
+			}
+			g.leave <- struct{}{}
+			synctest.Wait()
+		}
+		if len(g.entered) != 7 {
+			t.Error("the queued task should run now")
+		}
+		close(g.leave)
+	})
+}
+
 func TestSlotsAreNeverOversubscribed(t *testing.T) {
 	const limit = 4
 	p := startPool(t, Config{MaxWorkers: limit, QueueSize: 8})

@@ -148,7 +148,7 @@ func joinCause(ctx context.Context, err error) error {
 
 // sleep pauses without holding the slot of the task that runs with ctx. It answers false if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
-	defer lendAll(ctx)()
+	defer lend(ctx).reclaim()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -156,31 +156,5 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
-	}
-}
-
-// lendAll lends every slot that ctx's goroutine holds, of whatever pool, and returns the call that takes
-// them back.
-func lendAll(ctx context.Context) (reclaim func()) {
-	var reclaims []func()
-	for ctx != nil {
-		t, _ := ctx.Value(taskKey{}).(*task)
-		if t == nil {
-			break
-		}
-		p := t.pool
-		p.mu.Lock()
-		loan := p.lend(t)
-		p.mu.Unlock()
-		reclaims = append(reclaims, func() { p.reclaim(loan) })
-		if !t.inline {
-			break // what is above runs on another goroutine
-		}
-		ctx = t.ctx
-	}
-	return func() {
-		for _, reclaim := range reclaims {
-			reclaim()
-		}
 	}
 }

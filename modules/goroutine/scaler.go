@@ -1,23 +1,30 @@
 package goroutine
 
+import "slices"
+
 // scaler decides the limit from one sample per tick. It knows no clock and no pool, so that tests can
 // simulate any load. The rules, each against a failure seen in measurements:
 //
 //   - Grow by ratio, only while tasks wait and the processors have room: steps of one take minutes to
 //     reach what an I/O-bound load needs.
 //   - Judge each step by throughput, a window later. A step that brought less than 30 % of its growth
-//     is taken back: behind a saturated downstream more tasks only wait longer.
+//     is taken back: behind a saturated downstream more tasks only wait longer. The median of the ticks
+//     counts, and a failure needs a second window, because a machine that is shared stalls.
 //   - After a step back, rest, twice as long each time; a success ends that.
+//   - After a step up that failed, and at the ceiling, try a step down: it stays if it costs little. So a
+//     limit that noise, or a downstream that was faster then, has made too high comes back.
 //   - Shrink while goroutines queue for processors: more tasks only switch more.
 //   - Never conclude anything from windows in which nothing waited: arrivals set their throughput.
 type scaler struct {
 	runnable float64 // smoothed
 
-	window int     // ticks since the limit moved or the last window ended
-	base   uint64  // completions when the window began
+	window []int   // completions of each tick since the limit moved or the last window ended
+	last   uint64  // completions at the last tick
+	skip   bool    // the tick in which the limit moved is not measured
 	before float64 // completions per tick at the limit from
 	from   int     // the limit before the step that is being judged; 0 if none is
 	probed bool    // a step has failed since the limit was last at its start
+	down   bool    // the next step goes down
 
 	rest, nextRest int
 
@@ -29,20 +36,20 @@ type scaler struct {
 type sample struct {
 	waiting   int    // tasks that want a slot
 	busy      int    // slots in use
-	runnable  int    // goroutines of the process that wait for a processor
+	runnable  int    // goroutines of the process that wait for a processor, at least, all the time
 	completed uint64 // tasks so far
 	procs     int
-
-	limit, floor, start, ceiling int
+	limit     int
+	bounds
 }
 
 // Ticks are 50 ms (see control).
 const (
-	windowTicks    = 4
+	windowTicks    = 5
 	windowTicksMax = 100 // a window of tasks so slow that they prove nothing
 	windowDone     = 20  // completions that prove something
 	restTicks      = 10
-	restTicksMax   = 160
+	restTicksMax   = 80
 
 	firstGrowth = 2.0 // until a step fails
 	laterGrowth = 1.5
@@ -58,6 +65,8 @@ const (
 const (
 	reasonTasksWait = "tasks wait"
 	reasonNoGain    = "throughput did not follow"
+	reasonProbeDown = "trying with less"
+	reasonLoss      = "throughput fell"
 	reasonSaturated = "processors are saturated"
 	reasonIdle      = "limit is unused"
 	reasonRelieved  = "processors are free again"
@@ -68,6 +77,8 @@ const (
 // outlives its use; 0 for ever.
 func (s *scaler) decide(now sample, calmTicks int) (limit int, reason string) {
 	s.runnable += smoothing * (float64(now.runnable) - s.runnable)
+	done := int(now.completed - s.last)
+	s.last = now.completed
 	procs := float64(now.procs)
 	switch {
 	case now.limit > now.ceiling:
@@ -76,7 +87,7 @@ func (s *scaler) decide(now sample, calmTicks int) (limit int, reason string) {
 		s.probed = true
 		return s.move(max(now.floor, int(float64(now.limit)*shrinkage)), reasonSaturated)
 	case now.waiting == 0:
-		s.window, s.from = 0, 0
+		s.window, s.from = s.window[:0], 0
 		return s.relax(now, calmTicks)
 	}
 	s.calm, s.peak = 0, 0
@@ -84,7 +95,7 @@ func (s *scaler) decide(now sample, calmTicks int) (limit int, reason string) {
 		s.rest--
 		return now.limit, ""
 	}
-	return s.judge(now)
+	return s.judge(now, done)
 }
 
 // relax moves an unused limit back towards the start.
@@ -108,42 +119,74 @@ func (s *scaler) relax(now sample, calmTicks int) (int, string) {
 }
 
 // judge ends a window: it takes back a step that failed, or takes the next one.
-func (s *scaler) judge(now sample) (int, string) {
-	s.window++
-	if s.window == 1 { // the change itself is not measured
-		s.base = now.completed
+func (s *scaler) judge(now sample, done int) (int, string) {
+	if s.skip {
+		s.skip = false
 		return now.limit, ""
 	}
-	ticks, done := s.window-1, now.completed-s.base
-	if ticks < windowTicks || done < windowDone && ticks < windowTicksMax {
+	s.window = append(s.window, done)
+	ticks, sum := len(s.window), 0
+	for _, n := range s.window {
+		sum += n
+	}
+	proof := sum >= windowDone
+	if ticks < windowTicks || !proof && ticks < windowTicksMax {
 		return now.limit, ""
 	}
-	rate := float64(done) / float64(ticks)
-	if s.from > 0 {
-		growth := float64(now.limit)/float64(s.from) - 1
-		if done >= windowDone && rate < s.before*(1+worthwhile*growth) {
-			back := s.from
-			s.probed = true
+	rate := float64(sum) / float64(ticks)
+	if ticks <= 2*windowTicks {
+		sorted := slices.Sorted(slices.Values(s.window))
+		rate = float64(sorted[ticks/2]+sorted[(ticks-1)/2]) / 2
+	}
+	if s.from > 0 && proof {
+		// Above from this asks for a gain, below it allows a loss.
+		step := float64(now.limit)/float64(s.from) - 1
+		if rate < s.before*(1+worthwhile*step) {
+			if ticks < 2*windowTicks {
+				return now.limit, ""
+			}
+			reason := reasonNoGain
+			if step < 0 {
+				reason = reasonLoss
+			}
+			s.probed, s.down = true, step > 0
 			s.nextRest = min(max(restTicks, 2*s.nextRest), restTicksMax)
 			s.rest = s.nextRest
-			return s.move(back, reasonNoGain)
+			return s.move(s.from, reason)
 		}
 		s.nextRest = 0
 	}
-	if now.limit < now.ceiling && s.runnable < roomPerProc*float64(now.procs) {
+	return s.step(now, rate)
+}
+
+// step goes on from a window that ended well.
+func (s *scaler) step(now sample, rate float64) (int, string) {
+	room := s.runnable < roomPerProc*float64(now.procs)
+	to, reason := now.limit, ""
+	switch {
+	case room && (s.down || now.limit == now.ceiling && s.from == 0) && now.limit > now.floor:
+		to, reason = max(int(float64(now.limit)/laterGrowth), now.floor), reasonProbeDown
+		s.down = false
+	case room && now.limit < now.ceiling:
 		growth := firstGrowth
 		if s.probed {
 			growth = laterGrowth
 		}
-		limit, reason := s.move(min(max(int(float64(now.limit)*growth), now.limit+1), now.ceiling), reasonTasksWait)
-		s.from, s.before = now.limit, rate
-		return limit, reason
+		to, reason = min(max(int(float64(now.limit)*growth), now.limit+1), now.ceiling), reasonTasksWait
+	case now.limit == now.ceiling: // just reached
+		s.rest = restTicksMax
+		return s.move(now.limit, "")
 	}
-	s.window, s.base, s.from = 1, now.completed, 0
-	return now.limit, ""
+	if reason == "" {
+		s.window, s.from = s.window[:0], 0
+		return now.limit, ""
+	}
+	to, reason = s.move(to, reason)
+	s.from, s.before = now.limit, rate
+	return to, reason
 }
 
 func (s *scaler) move(to int, reason string) (int, string) {
-	s.window, s.from = 0, 0
+	s.window, s.skip, s.from = s.window[:0], true, 0
 	return to, reason
 }

@@ -1,5 +1,7 @@
 package goroutine
 
+import "context"
+
 // settle gives out what is free: slots to tasks that want theirs back, then to reservers and to
 // sleeping workers in turn, room in the queue to blocked submitters. It needs mu, and must follow
 // whatever frees a slot, adds a waiter or raises the limit. So no wake-up is ever lost: while tasks
@@ -34,33 +36,62 @@ func (p *Pool) settle() {
 // once (measured); more only cost wake-ups when tasks are short.
 const maxWaking = 2
 
-// loan is a slot that its task does without while its goroutine waits inside the pool.
+// loan is a slot that its task does without while its goroutine waits inside a pool.
 type loan struct {
-	exec *exec // nil: nothing was lent
+	pool *Pool
+	exec *exec
 	turn uint64
 }
 
-// lend frees the slot that pays for t, so that waiting holds no worker. It needs mu.
+// loans are all slots that a goroutine held when it began to wait: of the task that it runs, of the task
+// that this one runs inline for, and so on, whatever their pools.
+type loans []loan
+
+// lend frees the slots that pay for the task that runs with ctx, so that waiting holds no worker. The
+// caller must reclaim them.
+func lend(ctx context.Context) loans { //nolint:contextcheck // ctx moves outwards
+	var ls loans
+	for {
+		t, _ := ctx.Value(taskKey{}).(*task)
+		if t == nil {
+			return ls
+		}
+		if l := t.pool.lend(t); l.exec != nil {
+			ls = append(ls, l)
+		}
+		if !t.inline {
+			return ls // what submitted it runs elsewhere
+		}
+		ctx = t.ctx
+	}
+}
+
 func (p *Pool) lend(t *task) loan {
-	e := t.holder()
-	if e == nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	x := t.exec
+	if x == nil || x.slot == slotNone {
 		return loan{}
 	}
-	e.lenders++
-	if e.slot == slotBusy {
-		e.slot = slotLent
+	x.lenders++
+	if x.slot == slotBusy {
+		x.slot = slotLent
 		p.busy--
 		p.lent++
 		p.settle()
 	}
-	return loan{e, e.turn}
+	return loan{p, x, x.turn}
 }
 
-// reclaim takes back what lend freed, and waits for it if it must. It needs mu not to be held.
-func (p *Pool) reclaim(l loan) {
-	if l.exec == nil {
-		return
+// reclaim takes back what lend freed, and waits for it if it must.
+func (ls loans) reclaim() {
+	for _, l := range ls {
+		l.reclaim()
 	}
+}
+
+func (l loan) reclaim() {
+	p := l.pool
 	p.mu.Lock()
 	// A function may return while a goroutine that it has started still waits with its context.
 	if l.turn != l.exec.turn {
@@ -87,6 +118,7 @@ func (p *Pool) reclaim(l loan) {
 	p.mu.Unlock()
 }
 
+// retake needs mu and a free slot.
 func (p *Pool) retake(l loan) {
 	if l.turn == l.exec.turn && l.exec.slot == slotLent {
 		l.exec.slot = slotBusy

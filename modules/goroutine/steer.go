@@ -25,8 +25,8 @@ func Permanent(err error) error {
 
 // IsPermanent says whether err, or an error it wraps, was marked by Permanent.
 func IsPermanent(err error) bool {
-	var e *PermanentError
-	return errors.As(err, &e)
+	_, ok := errors.AsType[*PermanentError](err)
+	return ok
 }
 
 // RetryAfterError marks an error that says when to try again. Make it with RetryAfter, read it with
@@ -52,8 +52,7 @@ func RetryAfter(err error, d time.Duration) error {
 
 // AsRetryAfter returns the delay that RetryAfter, or an open Breaker, put on err.
 func AsRetryAfter(err error) (time.Duration, bool) {
-	var e *RetryAfterError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*RetryAfterError](err); ok {
 		return e.After, true
 	}
 	return 0, false

@@ -17,7 +17,7 @@ import (
 // lists each task that was never started or has not returned. nil means that all work was done.
 //
 // Futures and joins of abandoned tasks resolve with ErrStopped; a goroutine that ignores its context
-// cannot be killed and goes on. Stop of a pool that was never started waits for nothing. Further calls
+// cannot be killed and goes on. A pool that was never started gives up what waits at once. Further calls
 // wait for the first one, or their ctx, and return its result.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
@@ -30,15 +30,13 @@ func (p *Pool) Stop(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-	idle := p.phase == phaseNew
+	started := p.phase != phaseNew
 	p.refuse()
 	p.mu.Unlock()
 
-	if idle {
-		p.cancelTasks()
-	} else {
+	p.drain(ctx, started)
+	if started {
 		p.control.stop()
-		p.drain(ctx)
 	}
 	p.stopErr = errors.Join(p.report(), p.telemetry.stop())
 	close(p.stopDone)
@@ -61,23 +59,29 @@ func (p *Pool) refuse() {
 	p.checkOver()
 }
 
-// drain waits for all tasks, cancels what is left of them in time, and waits for all workers.
-func (p *Pool) drain(ctx context.Context) {
-	if p.cfg.ShutdownTimeout > 0 {
+// drain waits for all tasks, cancels what is left of them in time, and waits for all workers. Without
+// workers what waits has to be given up at once.
+func (p *Pool) drain(ctx context.Context, workers bool) {
+	if most := p.cfg.ShutdownTimeout; most > 0 {
+		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < most {
+			p.log.Warn("stop has less time than ShutdownTimeout", zap.Duration("left", time.Until(deadline)), zap.Duration("shutdown_timeout", most))
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.cfg.ShutdownTimeout)
+		ctx, cancel = context.WithTimeout(ctx, most)
 		defer cancel()
 	}
-	var patience <-chan time.Time
-	if deadline, ok := ctx.Deadline(); ok {
-		timer := time.NewTimer(time.Until(deadline) * 4 / 5)
-		defer timer.Stop()
-		patience = timer.C
-	}
-	select {
-	case <-p.drained:
-	case <-patience:
-	case <-ctx.Done():
+	if workers {
+		var patience <-chan time.Time
+		if deadline, ok := ctx.Deadline(); ok {
+			timer := time.NewTimer(time.Until(deadline) * 4 / 5)
+			defer timer.Stop()
+			patience = timer.C
+		}
+		select {
+		case <-p.drained:
+		case <-patience:
+		case <-ctx.Done():
+		}
 	}
 	p.cancelTasks()
 	select {

@@ -126,6 +126,110 @@ func TestStopReportsWhatItLeaves(t *testing.T) {
 	})
 }
 
+func TestStopTakesReservedSlotsBack(t *testing.T) {
+	p := startPool(t, Config{MaxWorkers: 4})
+	r, err := p.Reserve(t.Context(), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := r.Go(t.Context(), noop); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+	r.Release()
+	if s := p.Stats(); s.Reserved != 0 || s.Rejected != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStopWithoutStartReportsWhatWaits(t *testing.T) {
+	p, err := NewPool(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Go(WithName(t.Context(), "early"), noop); err != nil {
+		t.Fatal(err)
+	}
+	var abandoned *AbandonedError
+	if err := p.Stop(t.Context()); !errors.As(err, &abandoned) || abandoned.Tasks[0].Name != "early" {
+		t.Error(err)
+	}
+}
+
+func TestStopRefusesNewWorkButNotJoinsOfWhatItDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPool(t, Config{MaxWorkers: 1})
+		g := newGate()
+		late := make(chan error, 3)
+		if err := p.Go(t.Context(), func(ctx context.Context) error {
+			_ = g.task(ctx)
+			late <- p.Go(ctx, noop)
+			late <- errors.Join(p.Parallel(ctx, noop, noop)...)
+			_, err := Async(ctx, p, func(context.Context) (int, error) { return 1, nil }).Await(ctx)
+			late <- err
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		<-g.entered
+		stopped := make(chan error)
+		go func() { stopped <- p.Stop(context.Background()) }()
+		synctest.Wait()
+		for _, err := range p.Parallel(t.Context(), noop, noop) {
+			if !errors.Is(err, ErrStopped) {
+				t.Errorf("a join from outside: %v", err)
+			}
+		}
+		close(g.leave)
+		if err := <-late; !errors.Is(err, ErrStopped) {
+			t.Errorf("Go: %v", err)
+		}
+		for range 2 {
+			if err := <-late; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStopObeysTheShorterOfItsTwoLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		config, ctx, want time.Duration
+	}{
+		"ShutdownTimeout": {time.Second, time.Minute, time.Second},
+		"context":         {time.Minute, time.Second, time.Second},
+		"context alone":   {-1, 2 * time.Second, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, err := NewPool(Config{ShutdownTimeout: c.config})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := p.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				g := newGate()
+				if err := p.Go(t.Context(), g.task); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), c.ctx)
+				defer cancel()
+				start := time.Now()
+				if err := p.Stop(ctx); !errors.Is(err, ErrStopped) || time.Since(start) != c.want {
+					t.Errorf("%v after %v", err, time.Since(start))
+				}
+				close(g.leave)
+			})
+		})
+	}
+}
+
 func TestStopWithoutStart(t *testing.T) {
 	p, err := NewPool(Config{})
 	if err != nil {

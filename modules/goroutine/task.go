@@ -3,7 +3,6 @@ package goroutine
 import (
 	"context"
 	"reflect"
-	"runtime"
 	"time"
 )
 
@@ -97,22 +96,3 @@ func (p *Pool) scope(ctx context.Context) (scoped context.Context, pooled bool, 
 		return scoped, false, cancel
 	}
 }
-
-// WithName names the task that is submitted with the returned context, in logs and in the report of
-// Stop. A task without a name goes by the name of its function. The tasks that it submits itself do
-// not inherit the name.
-func WithName(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, nameKey{}, name)
-}
-
-func nameOf(ctx context.Context, pc uintptr) string {
-	if name, ok := ctx.Value(nameKey{}).(string); ok {
-		return name
-	}
-	if f := runtime.FuncForPC(pc); f != nil {
-		return f.Name()
-	}
-	return "unknown"
-}
-
-func pcOf(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -66,11 +67,16 @@ func ForPollers(o *awssqs.Options) {
 // once turns the SDK's retries off: a receive is repeated by the poller, with a back-off of its own.
 func once(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
 
+var errNoClient = errors.New("sqs: there is no SQS client: make one with NewClient, or supply an *sqs.Client of the SDK to the app")
+
 // resolve finds a queue's URL by its name or ARN; a URL is taken as it is.
 func resolve(ctx context.Context, api API, ref string) (string, error) {
 	name, err := queueName(ref)
 	if err != nil {
 		return "", fmt.Errorf("sqs: queue %q: %w", ref, err)
+	}
+	if api == nil {
+		return "", errNoClient
 	}
 	if strings.Contains(ref, "://") {
 		return ref, nil

@@ -47,7 +47,7 @@ func (q *intake) bury(ctx context.Context, m *message, verdict events.Dispositio
 	if q.fifo {
 		in.MessageDeduplicationId = aws.String(m.id) // repeating this send adds no second copy
 	}
-	q.stats.sends.Add(1)
+	q.request(sendMessage)
 	if _, err := q.c.api.SendMessage(ctx, in); err != nil {
 		q.log.Warn("message not dead-lettered, it is retried", zap.String("message", m.id), zap.Error(err))
 		return events.Disposition{Action: events.Retry, Reason: verdict.Reason}

@@ -53,7 +53,7 @@ type intake struct {
 
 	// For the other queues of the pool: does a message wait for a slot, and how many slots are ours.
 	hungry atomic.Bool
-	slots  atomic.Int32
+	slots  atomic.Int64
 
 	work sync.WaitGroup // polls, runners and the two loops
 }
@@ -87,9 +87,7 @@ func (q *intake) startLoop(ctx context.Context) {
 		if q.cfg.Concurrency > 0 {
 			want = min(want, q.cfg.Concurrency-q.runners)
 		}
-		if len(q.c.intakes) > 1 {
-			want = min(want, q.share()-q.runners)
-		}
+		want = min(want, q.share()-q.runners)
 		q.mu.Unlock()
 		if want <= 0 {
 			select {

@@ -33,15 +33,21 @@ type receipt struct {
 }
 
 func (q *intake) newMessage(raw types.Message, now time.Time) *message {
-	m := &message{queue: q, raw: raw, id: aws.ToString(raw.MessageId), receives: 1}
-	if n, err := strconv.Atoi(raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
-		m.receives = n
-	}
+	m := &message{queue: q, raw: raw, id: aws.ToString(raw.MessageId)}
+	m.readReceives()
 	if q.fifo {
 		m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 	}
 	m.lease = q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
 	return m
+}
+
+// readReceives reads SQS's count of receives, at least 1.
+func (m *message) readReceives() {
+	m.receives = 1
+	if n, err := strconv.Atoi(m.raw.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
+		m.receives = n
+	}
 }
 
 // sent is when SQS accepted the message, zero when SQS did not say.

@@ -13,7 +13,7 @@ import (
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
-// Module provides [*Consumer] and [*Publisher], starts the consumer with the app and stops it before
+// Module provides [*Consumer], [*Publisher] and [*Admin], starts the consumer with the app and stops it before
 // the bus and the pool. It needs goroutine.Module and events.Module beside it.
 var Module = fx.Module("fxpond/sqs",
 	fx.Provide(New),
@@ -43,6 +43,7 @@ type Result struct {
 
 	Consumer  *Consumer
 	Publisher *Publisher
+	Admin     *Admin
 }
 
 // New makes the consumer and the publisher and ties them to the app's lifecycle.
@@ -56,7 +57,7 @@ func New(p Params) (Result, error) {
 	if p.Meters != nil {
 		opts = append(opts, WithMeterProvider(p.Meters))
 	}
-	var api API
+	var api AdminAPI
 	switch {
 	case p.Client != nil:
 		api = p.Client
@@ -89,5 +90,5 @@ func New(p Params) (Result, error) {
 		},
 		OnStop: consumer.Stop,
 	})
-	return Result{Consumer: consumer, Publisher: publisher}, nil
+	return Result{Consumer: consumer, Publisher: publisher, Admin: NewAdmin(api)}, nil
 }

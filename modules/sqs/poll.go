@@ -98,7 +98,7 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 	if q.cfg.Visibility > 0 {
 		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
 	}
-	q.stats.receives.Add(1)
+	q.request(receiveMessage)
 	out, err := q.c.api.ReceiveMessage(ctx, in, once)
 	if err != nil {
 		return nil, fmt.Errorf("receiving: %w", err)

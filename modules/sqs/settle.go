@@ -78,7 +78,7 @@ func (q *intake) flushDeletes(batch []*message) {
 			handle := q.processed.handle(batch[at].id, batch[at].lease.handle)
 			in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(entryIDs[i]), ReceiptHandle: aws.String(handle)}
 		}
-		q.stats.deletes.Add(1)
+		q.request(deleteBatch)
 		out, err := q.c.api.DeleteMessageBatch(ctx, in)
 		if err != nil {
 			return entryErrors(len(left), nil, err)
@@ -170,7 +170,7 @@ func (q *intake) changeVisibility(ctx context.Context, changes []visibilityChang
 			VisibilityTimeout: int32(c.after / time.Second), //nolint:gosec // at most 12 h
 		}
 	}
-	q.stats.visibilityChanges.Add(1)
+	q.request(changeVisibilityBatch)
 	out, err := q.c.api.ChangeMessageVisibilityBatch(ctx, in)
 	if err != nil {
 		return entryErrors(len(changes), nil, err)

@@ -1,27 +1,25 @@
 package sqs
 
 // share is how many slots the queue may hold now: all of them while no other queue has messages that
-// wait for one, else its part by weight. It needs mu.
+// wait for one, else its part by weight. The pool's limit stands for what there is, also while other
+// work holds some of it: Reserve decides in the end.
 func (q *intake) share() int {
-	total := int(q.slots.Load()) + q.c.pool.Free()
-	weights := q.cfg.Weight
-	contended := false
+	weights, contended := q.cfg.Weight, false
 	for _, other := range q.c.intakes {
 		if other == q {
 			continue
 		}
-		slots := int(other.slots.Load())
-		total += slots
 		hungry := other.hungry.Load()
-		if hungry || slots > 0 {
+		if hungry || other.slots.Load() > 0 {
 			weights += other.cfg.Weight
 		}
 		contended = contended || hungry
 	}
+	limit := q.c.pool.Limit()
 	if !contended {
-		return total
+		return limit
 	}
-	return max(total*q.cfg.Weight/weights, 1)
+	return max(limit*q.cfg.Weight/weights, 1)
 }
 
 // wakeOthers lets queues that wait for their share look again.
@@ -36,5 +34,5 @@ func (q *intake) wakeOthers() {
 // noteHunger publishes what share reads of other queues without their locks. It needs mu.
 func (q *intake) noteHunger() {
 	q.hungry.Store(q.backlog.waiting() > 0)
-	q.slots.Store(int32(q.runners)) //nolint:gosec // a count of goroutines
+	q.slots.Store(int64(q.runners))
 }

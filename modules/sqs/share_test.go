@@ -52,6 +52,10 @@ func TestQueuesShareThePoolByWeightAndAQueueAloneGetsItAll(t *testing.T) {
 		}
 		must(t, consumer.Start(t.Context()))
 		wait(4 * time.Second) // 80 messages a second in all
+		if heavy.Load()+light.Load() < 280 {
+			t.Logf("%+v", consumer.Stats())
+			t.Logf("%+v", pool.Stats())
+		}
 		h, l := float64(heavy.Load()), float64(light.Load())
 		if h+l < 280 || h/l < 2.2 || h/l > 3.8 {
 			t.Errorf("%v and %v messages done after 4 s: want 300 and more, three to one", h, l)

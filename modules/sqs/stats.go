@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -61,11 +62,30 @@ func (s QueueStats) RequestsPerMessage() float64 {
 	return float64(s.Requests.Total()) / float64(s.Acked)
 }
 
+// AWS's price of a million requests in us-east-1, beyond the free million of each month
+// (aws.amazon.com/sqs/pricing, November 2026). Each 64 KiB of a request count as one.
+const (
+	dollarsStandard = 0.40
+	dollarsFIFO     = 0.50
+)
+
+// DollarsPerMillion is what a million messages cost at the requests measured so far, at AWS's price in
+// us-east-1, for messages of up to 64 KiB; 0 before the first.
+func (s QueueStats) DollarsPerMillion() float64 {
+	price := dollarsStandard
+	if strings.HasSuffix(s.Name, ".fifo") {
+		price = dollarsFIFO
+	}
+	return s.RequestsPerMessage() * price
+}
+
 // counters are the running totals of one intake.
 type counters struct {
-	received, acked, deleted, retried, deadLettered, released  atomic.Int64
-	duplicates, unhandled, leasesLost, settleFailed            atomic.Int64
-	receives, emptyReceives, deletes, visibilityChanges, sends atomic.Int64
+	received, acked, deleted, retried, deadLettered, released atomic.Int64
+	duplicates, unhandled, leasesLost, settleFailed           atomic.Int64
+	emptyReceives                                             atomic.Int64
+
+	requests [actions]atomic.Int64
 }
 
 // Stats reads the counters.
@@ -90,8 +110,9 @@ func (q *intake) snapshot() QueueStats {
 		Waiting: q.held - q.running, Running: q.running, Unsettled: q.unsettled,
 		Polls: q.polls, Pace: q.pace, LastPoll: q.lastPoll,
 		Requests: Requests{
-			Receive: n.receives.Load(), EmptyReceive: n.emptyReceives.Load(),
-			DeleteBatch: n.deletes.Load(), ChangeVisibility: n.visibilityChanges.Load(), Send: n.sends.Load(),
+			Receive: n.requests[receiveMessage].Load(), EmptyReceive: n.emptyReceives.Load(),
+			DeleteBatch: n.requests[deleteBatch].Load(), ChangeVisibility: n.requests[changeVisibilityBatch].Load(),
+			Send: n.requests[sendMessage].Load(),
 		},
 	}
 }

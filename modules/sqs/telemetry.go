@@ -22,12 +22,27 @@ const (
 	metricConsumed  = "messaging.client.consumed.messages"
 	metricProcess   = "messaging.process.duration"
 	metricLeases    = "fxpond.sqs.leases"
+	metricRequests  = "fxpond.sqs.requests"
 	metricAbandoned = "fxpond.sqs.abandoned.messages"
 
 	keySystem      = attribute.Key("messaging.system")
 	keyDestination = attribute.Key("messaging.destination.name")
 	keyOutcome     = attribute.Key("fxpond.outcome")
+	keyAction      = attribute.Key("fxpond.sqs.action")
 )
+
+// action is an API request of the consumer.
+type action int
+
+const (
+	receiveMessage action = iota
+	deleteBatch
+	changeVisibilityBatch
+	sendMessage
+	actions
+)
+
+var actionNames = [actions]string{"ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "SendMessage"}
 
 // telemetry holds the instruments. Option sets are made once for each queue: making them for each
 // message costs more than the measurement.
@@ -35,6 +50,7 @@ type telemetry struct {
 	consumed  metric.Int64Counter
 	process   metric.Float64Histogram
 	leases    metric.Int64Counter
+	requests  metric.Int64Counter
 	abandoned metric.Int64Counter
 
 	mu     sync.Mutex
@@ -44,18 +60,20 @@ type telemetry struct {
 type labels struct {
 	queue    metric.MeasurementOption
 	outcomes map[events.Action]metric.MeasurementOption
+	requests [actions]metric.MeasurementOption
 	renewed  metric.MeasurementOption
 	lost     metric.MeasurementOption
 }
 
 func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
 	meter := provider.Meter(scope)
-	var errs [4]error
+	var errs [5]error
 	t := &telemetry{labels: map[string]*labels{}}
 	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
 	t.process, errs[1] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
 	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
 	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
+	t.requests, errs[4] = meter.Int64Counter(metricRequests, metric.WithUnit("{request}"), metric.WithDescription("API requests of the consumer, each billed alike."))
 	return t, errors.Join(errs[:]...)
 }
 
@@ -77,8 +95,17 @@ func (t *telemetry) of(queue string) *labels {
 	for _, action := range []events.Action{events.Ack, events.Retry, events.DeadLetter} {
 		l.outcomes[action] = set(keyOutcome.String(string(action)))
 	}
+	for a, name := range actionNames {
+		l.requests[a] = set(keyAction.String(name))
+	}
 	t.labels[queue] = l
 	return l
+}
+
+// request counts one API request.
+func (q *intake) request(a action) {
+	q.stats.requests[a].Add(1)
+	q.c.tel.requests.Add(context.Background(), 1, q.labels.requests[a])
 }
 
 func (t *telemetry) received(q *intake, n int) {

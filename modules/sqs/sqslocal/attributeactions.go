@@ -107,7 +107,11 @@ func (q *queue) set(changes map[string]string) error {
 		return err
 	}
 	later := next.delay - q.settings.delay
+	aged := next.retention != q.settings.retention || q.fifo && later != 0
 	q.settings, q.modified = next, q.now
+	if !aged {
+		return nil
+	}
 	for _, m := range q.messages {
 		at := m.sent + next.retention
 		if m.state != visible {

@@ -23,7 +23,7 @@ type Config struct {
 	// Seed makes message ids, faults and everything else drawn at random repeatable. Default: 0, a new seed each time.
 	Seed uint64
 
-	// JournalSize is the number of newest journal entries that are kept, 56 bytes each; -1 keeps none. Default: 65536.
+	// JournalSize is the number of newest journal entries that are kept, 72 bytes each; -1 keeps none. Default: 65536.
 	JournalSize int
 
 	// DisableCooldowns lets a deleted queue's name be used again at once, and a queue be purged again at once.

@@ -74,7 +74,7 @@ func TestOddHTTP(t *testing.T) {
 			_, err := io.WriteString(w, c.request)
 			b.must(err)
 			var got []string
-			for range strings.Fields(c.status) {
+			for range strings.FieldsSeq(c.status) {
 				status, err := w.status()
 				if err != nil {
 					got = append(got, "closed")

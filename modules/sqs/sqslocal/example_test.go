@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -36,31 +33,6 @@ func Example() {
 	}
 	fmt.Println(*got.Messages[0].Body)
 	// Output: one coffee
-}
-
-// A server without sockets runs on the virtual time of a testing/synctest bubble: here two weeks pass in no time.
-func ExampleNew() {
-	var t *testing.T // your test's
-	_ = func() {
-		synctest.Test(t, func(t *testing.T) {
-			srv, err := sqslocal.New(sqslocal.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer srv.Close() //nolint:errcheck // the end of the example
-			url, err := srv.CreateQueue("orders", map[string]string{"MessageRetentionPeriod": "1209600"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := srv.Client().SendMessage(t.Context(), &awssqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("late")}); err != nil {
-				t.Fatal(err)
-			}
-			<-time.After(14 * 24 * time.Hour)
-			if orders, _ := srv.Queue("orders"); orders.Visible != 0 {
-				t.Error("still there")
-			}
-		})
-	}
 }
 
 // The journal tells what became of each message.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
 	"net/http"
 	"syscall"
 	"testing"
@@ -215,8 +214,13 @@ func TestProfiles(t *testing.T) {
 func TestWrongFaultsAreRefused(t *testing.T) {
 	b := inProcess(t, sqslocal.Config{})
 	for _, f := range []sqslocal.Fault{
-		{}, {Effect: "explode"}, {Effect: sqslocal.Slow, Probability: 1.1}, {Effect: sqslocal.Slow, Probability: -0.1},
-		{Effect: sqslocal.Slow, Action: "MakeCoffee"}, {Effect: sqslocal.Slow, After: -1}, {Effect: sqslocal.Slow, Latency: sqslocal.Latency{P50: -1}},
+		{},
+		{Effect: "explode"},
+		{Effect: sqslocal.Slow, Probability: 1.1},
+		{Effect: sqslocal.Slow, Probability: -0.1},
+		{Effect: sqslocal.Slow, Action: "MakeCoffee"},
+		{Effect: sqslocal.Slow, After: -1},
+		{Effect: sqslocal.Slow, Latency: sqslocal.Latency{P50: -1}},
 	} {
 		if err := b.srv.SetFaults(f); err == nil {
 			t.Errorf("accepted: %+v", f)

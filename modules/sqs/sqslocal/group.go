@@ -22,9 +22,13 @@ func (g *group) push(m *message) {
 	g.tail = m
 }
 
-// insert puts m at its place by order of arrival. It walks from the head: what comes back to a FIFO group is older than
-// what still waits there.
+// insert puts m at its place by order of arrival: at the end if it is new. Otherwise it walks from the head, because what
+// comes back to a FIFO group is older than what still waits there.
 func (g *group) insert(m *message) {
+	if g.tail != nil && g.tail.seq < m.seq {
+		g.push(m)
+		return
+	}
 	at := g.head
 	for at != nil && at.seq < m.seq {
 		at = at.next

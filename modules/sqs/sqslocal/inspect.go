@@ -1,7 +1,6 @@
 package sqslocal
 
 import (
-	"context"
 	"maps"
 	"strings"
 )
@@ -14,12 +13,12 @@ func (s *Server) CreateQueue(name string, attributes map[string]string) (url str
 	if strings.HasSuffix(name, ".fifo") {
 		given[attrFIFO] = yes
 	}
-	c := &call{server: s, base: s.URL()}
-	answer, err := createQueue(context.Background(), c, &createQueueRequest{QueueName: name, Attributes: given})
+	q, err := s.createQueue(&createQueueRequest{QueueName: name, Attributes: given})
 	if err != nil {
 		return "", err
 	}
-	return answer.QueueURL, nil
+	c := call{server: s, base: s.URL()}
+	return c.queueURL(q), nil
 }
 
 // QueueState is what a queue holds at one moment.

@@ -1,7 +1,6 @@
 package sqslocal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,8 +9,9 @@ import (
 )
 
 // listener is the HTTP/1.1 side of a Server. It reads requests with net/http's parser but keeps its own connections:
-// net/http's server starts a goroutine for each request to watch the connection, which costs more than answering does. Here
-// only a poll that really waits is watched. Measured: a third less CPU per message, twice the messages of one client.
+// net/http's server starts a goroutine for each request to watch the connection, which costs more than answering does. Here only
+// a poll that really waits is watched. Measured with bench/sqslocal: a third less CPU per message with eight clients, almost
+// half with one.
 type listener struct {
 	server *Server
 	net    net.Listener
@@ -22,8 +22,7 @@ type listener struct {
 }
 
 func listen(s *Server, addr string) (*listener, error) {
-	var lc net.ListenConfig
-	nl, err := lc.Listen(context.Background(), "tcp", addr)
+	nl, err := net.Listen("tcp", addr) //nolint:noctx // it does not wait
 	if err != nil {
 		return nil, fmt.Errorf("sqslocal: listening: %w", err)
 	}

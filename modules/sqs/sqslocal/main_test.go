@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -170,3 +171,5 @@ type result struct {
 	messages []types.Message
 	err      error
 }
+
+func sleep(d time.Duration) { <-time.After(d) }

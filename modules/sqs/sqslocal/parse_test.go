@@ -109,7 +109,7 @@ func readForm(t *testing.T, form string, v any) error {
 	r := httptest.NewRequest(http.MethodPost, "/", nil)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	p := &queryProtocol{}
-	if _, err := p.action(r, []byte(form)); err != nil {
+	if _, err := p.action(r, []byte("Action=Any&"+form)); err != nil {
 		return err
 	}
 	return p.read(r, nil, reflect.ValueOf(v).Elem())

@@ -42,6 +42,9 @@ func (p *queryProtocol) action(r *http.Request, body []byte) (string, error) {
 	if form.Get("QueueUrl") == "" && strings.Trim(r.URL.Path, "/") != "" {
 		form.Set("QueueUrl", r.URL.Path)
 	}
+	if !form.Has("Action") {
+		return "", coralError("MissingActionException", "MissingAction", "The request must contain the parameter Action.")
+	}
 	return form.Get("Action"), nil
 }
 

@@ -47,6 +47,15 @@ func checkQueueName(name string, fifo bool) error {
 }
 
 func createQueue(_ context.Context, c *call, in *createQueueRequest) (*queueURLAnswer, error) {
+	q, err := c.server.createQueue(in)
+	if err != nil {
+		return nil, err
+	}
+	return &queueURLAnswer{c.queueURL(q)}, nil
+}
+
+// createQueue returns the new queue, or the one that is already as the request asks.
+func (s *Server) createQueue(in *createQueueRequest) (*queue, error) {
 	if in.QueueName == "" {
 		return nil, errMissingParameter("QueueName")
 	}
@@ -66,19 +75,14 @@ func createQueue(_ context.Context, c *call, in *createQueueRequest) (*queueURLA
 	if err != nil {
 		return nil, err
 	}
-	if err := c.server.checkRedriveTarget(in.QueueName, fifo, set.redrive); err != nil {
+	if err := s.checkRedriveTarget(in.QueueName, fifo, set.redrive); err != nil {
 		return nil, err
 	}
-	q, existed, err := c.server.create(in.QueueName, fifo, set, tags)
-	if err != nil {
-		return nil, err
+	q, existed, err := s.create(in.QueueName, fifo, set, tags)
+	if err == nil && existed {
+		err = q.sameAs(in.Attributes, set)
 	}
-	if existed {
-		if err := q.sameAs(in.Attributes, set); err != nil {
-			return nil, err
-		}
-	}
-	return &queueURLAnswer{c.queueURL(q)}, nil
+	return q, err
 }
 
 // sameAs fails if a queue cannot stand for one that is to be created with these attributes. Attributes that the request does

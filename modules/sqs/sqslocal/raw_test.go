@@ -37,7 +37,7 @@ func (r *raw) call(action, body string) (int, string) {
 		r.t.Fatal(err)
 	}
 	text, err := io.ReadAll(answer.Body)
-	if err != nil {
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
 		r.t.Fatal(err)
 	}
 	return answer.StatusCode, string(text)

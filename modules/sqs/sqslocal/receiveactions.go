@@ -119,6 +119,7 @@ func parseVisibility(seconds int) (time.Duration, error) {
 var systemAttributes = map[string]bool{
 	"SenderId": true, "SentTimestamp": true, "ApproximateReceiveCount": true, "ApproximateFirstReceiveTimestamp": true,
 	"SequenceNumber": true, "MessageDeduplicationId": true, "MessageGroupId": true, traceHeader: true, "DeadLetterQueueSourceArn": true,
+	attrManagedEncryption: true, // api:ReceiveMessage lists it, no message has it
 }
 
 func (s *Server) systemAttributes(d *delivery, lists ...[]string) map[string]string {

@@ -90,7 +90,8 @@ func defaultSettings(fifo bool) settings {
 // document attribute removes it.
 func (s *settings) with(fifo bool, changes map[string]string) (settings, error) {
 	next := settings{given: maps.Clone(s.given)}
-	for name, value := range changes {
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		value := changes[name]
 		if err := checkSetting(fifo, name, value); err != nil {
 			return settings{}, err
 		}

@@ -27,8 +27,8 @@ func (p *probe) createError(name string, a attrs) error {
 }
 
 // redrive is the attribute that names target as the dead-letter queue.
-func redrive(target string, max any) attrs {
-	return attrs{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%v}`, target, max)}
+func redrive(target string, receives any) attrs {
+	return attrs{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%v}`, target, receives)}
 }
 
 var queueCases = []conformanceCase{

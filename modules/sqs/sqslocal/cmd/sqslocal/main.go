@@ -20,7 +20,7 @@ import (
 )
 
 // ballast is memory that is never touched and so takes none. It keeps the collector from running every few megabytes while the
-// queues are short: a tenth of the CPU at full speed. A heap of many messages dwarfs it.
+// queues are short, which took about a tenth of the CPU at full speed. A heap of many messages dwarfs it.
 var ballast = make([]byte, 64<<20)
 
 func main() {

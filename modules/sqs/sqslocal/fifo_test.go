@@ -1,0 +1,103 @@
+package sqslocal_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
+)
+
+func TestFIFODelayChangesApplyToWaitingMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"DelaySeconds": "600", "ContentBasedDeduplication": "true"})
+		b.send(url, "1", group("g"))
+		b.send(url, "2", group("g"))
+		_, err := b.client.SetQueueAttributes(t.Context(), &awssqs.SetQueueAttributesInput{QueueUrl: &url, Attributes: map[string]string{"DelaySeconds": "0"}})
+		b.must(err)
+		if got := b.receive(url, 0); len(got) != 2 || *got[0].Body != "1" {
+			t.Errorf("received %d", len(got))
+		}
+	})
+}
+
+func TestDeduplicationLastsFiveMinutesFromTheFirstSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
+		first := b.send(url, "x", group("g"))
+		b.must(b.remove(url, b.one(url, 0)))
+		sleep(5*time.Minute - time.Nanosecond)
+		if again := b.send(url, "x", group("g")); again != first {
+			t.Error("sent again within the window")
+		}
+		sleep(time.Nanosecond)
+		if again := b.send(url, "x", group("g")); again == first {
+			t.Error("a duplicate extended the window")
+		}
+		if n := b.srv.Journal().Count("q.fifo", sqslocal.Deduplicated); n != 1 {
+			t.Errorf("journal has %d deduplicated", n)
+		}
+	})
+}
+
+func TestAnAttemptRepeatsAndRenewsItsMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true", "VisibilityTimeout": "60"})
+		b.send(url, "1", group("g"))
+		b.send(url, "2", group("g"))
+		receive := func(attempt string) ([]types.Message, error) {
+			out, err := b.client.ReceiveMessage(t.Context(), &awssqs.ReceiveMessageInput{
+				QueueUrl: &url, MaxNumberOfMessages: 10, ReceiveRequestAttemptId: &attempt,
+			})
+			if err != nil {
+				return nil, err
+			}
+			return out.Messages, nil
+		}
+		first, err := receive("a")
+		b.must(err)
+		sleep(50 * time.Second)
+		second, err := receive("a")
+		b.must(err)
+		if len(second) != 2 || *second[0].ReceiptHandle != *first[0].ReceiptHandle {
+			t.Fatalf("second: %v", second)
+		}
+		sleep(50 * time.Second) // beyond the first timeout, within the renewed one
+		b.none(url, 0)
+		b.must(b.remove(url, first[0]))
+		if _, err := receive("a"); code(err) != "InvalidParameterValue" {
+			t.Errorf("a changed attempt: %v", err)
+		}
+		sleep(10 * time.Second)
+		if third, err := receive("b"); err != nil || len(third) != 1 {
+			t.Errorf("after the timeout: %v %v", third, err)
+		}
+	})
+}
+
+func TestAQuietTenantPassesABusyOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q", nil)
+		for range 50 {
+			b.send(url, "noise", group("busy"))
+		}
+		b.send(url, "quiet", group("calm"))
+		for i := range 2 {
+			for _, m := range b.receive(url, 0) {
+				if *m.Body == "quiet" {
+					return
+				}
+			}
+			if i == 1 {
+				t.Error("the quiet tenant waits behind the busy one")
+			}
+		}
+	})
+}
