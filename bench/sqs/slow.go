@@ -34,7 +34,7 @@ func slowHandlers(ctx context.Context, o Options, l slowLoad, contestant string)
 		return nil, err
 	}
 	defer c.kill()
-	left, err := b.drain(6 * l.slowCost)
+	left, err := b.drain(3 * l.slowCost)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func slowScenario() scenario {
 		columns: []column{
 			{key: "twice", title: "handled twice", format: "%.0f", worst: true},
 			{key: "lost", title: "lost", format: "%.0f", worst: true},
-			{key: "left", title: "still in the queue after 30 s", format: "%.0f", worst: true},
+			{key: "left", title: "still in the queue after 15 s", format: "%.0f", worst: true},
 			{key: "behind", title: "quick ones behind a slow one", format: "%.0f"},
 			{key: "p99", title: "p99 wait from receive to handler, ms", format: "%.0f"},
 			{key: "max", title: "longest, ms", format: "%.0f"},
