@@ -62,9 +62,9 @@ func bearFaults(ctx context.Context, o Options, l faultLoad, contestant string, 
 	if err != nil {
 		return nil, err
 	}
-	f := figures{"rate": 0}
+	f := figures{keyRate: 0}
 	if n := to.Count - from.Count; n > 0 {
-		f["rate"] = float64(n) / to.At.Sub(from.At).Seconds()
+		f[keyRate] = float64(n) / to.At.Sub(from.At).Seconds()
 	}
 	left, err := b.drain(l.patience)
 	if err != nil {
@@ -86,7 +86,7 @@ func bearFaults(ctx context.Context, o Options, l faultLoad, contestant string, 
 		return nil, err
 	}
 	calls := float64(after.requests(before))
-	f["left"], f["lost"], f["twice"] = float64(left), float64(all.lost()), float64(all.twice())
+	f["left"], f[keyLost], f[keyTwice] = float64(left), float64(all.lost()), float64(all.twice())
 	f["handled"] = float64(len(all.handled()))
 	f["success"] = 1
 	if calls > 0 {
@@ -106,9 +106,9 @@ func faultRun(ctx context.Context, o Options, l faultLoad, contestant string) (f
 	if err != nil {
 		return nil, err
 	}
-	f["good"] = good["rate"]
-	if good["rate"] > 0 && f["success"] > 0 {
-		f["kept"] = f["rate"] / good["rate"] / f["success"]
+	f["good"] = good[keyRate]
+	if good[keyRate] > 0 && f["success"] > 0 {
+		f["kept"] = f[keyRate] / good[keyRate] / f["success"]
 		f["yield"] /= good["yield"]
 	}
 	return f, nil
@@ -119,22 +119,22 @@ func faultScenario(name, title string, l faultLoad) scenario {
 		name: name, title: title,
 		contestants: []string{ours, strong, goCloud},
 		columns: []column{
-			{key: "lost", title: "lost", format: "%.0f", worst: true},
-			{key: "twice", title: "handled twice", format: "%.0f", worst: true},
-			{key: "stopped", title: "stopped for good", format: "%.0f", worst: true},
-			{key: "left", title: "left in the queue", format: "%.0f", worst: true},
-			{key: "good", title: "messages/s without faults", format: "%.0f"},
-			{key: "rate", title: "with faults", format: "%.0f"},
-			{key: "success", title: "calls that succeed", format: "%.3f"},
-			{key: "kept", title: "rate kept per successful call", format: "%.2f"},
-			{key: "yield", title: "messages per successful call, of those without faults", format: "%.2f"},
+			{key: keyLost, title: keyLost, worst: true},
+			{key: keyTwice, title: "handled twice", worst: true},
+			{key: "stopped", title: "stopped for good", worst: true},
+			{key: "left", title: "left in the queue", worst: true},
+			{key: "good", title: "messages/s without faults"},
+			{key: keyRate, title: "with faults"},
+			{key: "success", title: "calls that succeed", decimals: 3},
+			{key: "kept", title: "rate kept per successful call", decimals: 2},
+			{key: "yield", title: "messages per successful call, of those without faults", decimals: 2},
 		},
 		bars: func(all results) []bar {
 			f := all[name][ours]
 			return []bar{
-				atMost("faults: nothing lost", f["lost"]+f["left"], 0, "%.0f"),
-				atMost("faults: none handled twice", f["twice"], 0, "%.0f"),
-				atLeast("faults: at least 0.9 x the fault-free rate per successful call", f["kept"], 0.9, "%.2f x"),
+				none("faults: nothing lost", f[keyLost]+f["left"]),
+				none("faults: none handled twice", f[keyTwice]),
+				atLeast("faults: at least 0.9 x the fault-free rate per successful call", f["kept"], 0.9, 2, " x"),
 			}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {

@@ -71,19 +71,19 @@ func publishes(ctx context.Context, o Options, name string, l publishLoad, conte
 	f := perMessage(from, to)
 	if f != nil {
 		f["requests"] = float64(after.requests(before)) / float64(to.Count-from.Count)
-		f["p50"], f["p99"] = last.P50, last.P99
+		f["p50"], f[keyP99] = last.P50, last.P99
 	}
 	return f, nil
 }
 
 func publisherColumns(one string) []column {
 	return []column{
-		{key: "rate", title: "messages/s", format: "%.0f", ratio: one},
-		{key: "requests", title: "requests/message", format: "%.3f"},
-		{key: "p50", title: "p50 of Publish, ms", format: "%.2f"},
-		{key: "p99", title: "p99, ms", format: "%.2f"},
-		{key: "cpu", title: "client CPU us/message", format: "%.1f", ratio: one},
-		{key: "allocs", title: "allocs/message", format: "%.0f", ratio: one},
+		{key: keyRate, title: "messages/s", ratio: one},
+		{key: "requests", title: "requests/message", decimals: 3},
+		{key: "p50", title: "p50 of Publish, ms", decimals: 2},
+		{key: keyP99, title: "p99, ms", decimals: 2},
+		{key: keyCPU, title: "client CPU us/message", decimals: 1, ratio: one},
+		{key: "allocs", title: "allocs/message", ratio: one},
 	}
 }
 
@@ -98,8 +98,8 @@ func publish64() scenario {
 				return nil
 			}
 			return []bar{
-				atMost("64 callers: at most 0.11 requests per message", all[name][ours]["requests"], 0.11, "%.3f"),
-				atLeast("64 callers: at least 0.9 x the hand-written batcher's throughput", all.ratio(name, "rate", ours, batcher), 0.9, "%.2f x"),
+				atMost("64 callers: at most 0.11 requests per message", all[name][ours]["requests"], 0.11, 3, ""),
+				atLeast("64 callers: at least 0.9 x the hand-written batcher's throughput", all.ratio(name, keyRate, ours, batcher), 0.9, 2, " x"),
 			}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
@@ -121,7 +121,7 @@ func publishLone() scenario {
 				return nil
 			}
 			return []bar{atMost("a lone caller: at most 1 ms slower than a bare SendMessage (p50)",
-				all[name][ours]["p50"]-all[name][single]["p50"], 1, "%+.2f ms")}
+				all[name][ours]["p50"]-all[name][single]["p50"], 1, 2, " ms")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return publishes(ctx, o, name, publishLoad{
@@ -197,11 +197,11 @@ func publishTruth(ctx context.Context, o Options, n, callers int, latency time.D
 }
 
 var truthColumns = []column{
-	{key: "told", title: "publishes answered with nil", format: "%.0f"},
-	{key: "absent", title: "of these not in the queue", format: "%.0f", worst: true},
-	{key: "refused", title: "answered with an error", format: "%.0f"},
-	{key: "despite", title: "of these in the queue all the same", format: "%.0f", worst: true},
-	{key: "double", title: "in the queue twice", format: "%.0f", worst: true},
+	{key: "told", title: "publishes answered with nil"},
+	{key: "absent", title: "of these not in the queue", worst: true},
+	{key: "refused", title: "answered with an error"},
+	{key: "despite", title: "of these in the queue all the same", worst: true},
+	{key: "double", title: "in the queue twice", worst: true},
 }
 
 func publishPartial() scenario {
@@ -212,7 +212,7 @@ func publishPartial() scenario {
 		columns:     truthColumns,
 		bars: func(all results) []bar {
 			f := all[name][ours]
-			return []bar{atMost("partial failures: every caller is told its own entry's fate", f["absent"]+f["despite"]+f["double"], 0, "%.0f untrue")}
+			return []bar{atMost("partial failures: every caller is told its own entry's fate", f["absent"]+f["despite"]+f["double"], 0, 0, " untrue")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return publishTruth(ctx, o, 2000, 32, 0, false, contestant,
@@ -228,7 +228,7 @@ func publishKill() scenario {
 		contestants: []string{ours, batcher, goCloud},
 		columns:     truthColumns[:2],
 		bars: func(all results) []bar {
-			return []bar{atMost("killed: every message whose Publish returned nil is in the queue", all[name][ours]["absent"], 0, "%.0f missing")}
+			return []bar{atMost("killed: every message whose Publish returned nil is in the queue", all[name][ours]["absent"], 0, 0, " missing")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return publishTruth(ctx, o, 20_000, 64, 15*time.Millisecond, true, contestant)

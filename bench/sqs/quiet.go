@@ -41,7 +41,7 @@ func trickle(ctx context.Context, o Options, n int, every, latency time.Duration
 	}
 	latencies := all.latencies()
 	return figures{
-		"p50": quantile(latencies, 0.5), "p99": quantile(latencies, 0.99), "left": float64(left), "twice": float64(all.twice()),
+		"p50": quantile(latencies, 0.5), keyP99: quantile(latencies, 0.99), "left": float64(left), keyTwice: float64(all.twice()),
 		"requests": float64(after.requests(before)-after.requests(before, "SendMessage", "SendMessageBatch")) / float64(n),
 	}, nil
 }
@@ -52,12 +52,12 @@ func trickleScenario() scenario {
 		name: name, title: "20 messages/s, a handler that does nothing, 15 ms of API latency",
 		contestants: []string{ours, strong, goCloud, naive},
 		columns: []column{
-			{key: "p50", title: "p50 from send to handler, ms", format: "%.1f", ratio: strong},
-			{key: "p99", title: "p99, ms", format: "%.1f", ratio: strong},
-			{key: "requests", title: "requests/message", format: "%.2f", ratio: strong},
+			{key: "p50", title: "p50 from send to handler, ms", decimals: 1, ratio: strong},
+			{key: keyP99, title: "p99, ms", decimals: 1, ratio: strong},
+			{key: "requests", title: "requests/message", decimals: 2, ratio: strong},
 		},
 		bars: func(all results) []bar {
-			return []bar{atMost("trickle: p99 under 2 x API latency + 5 ms", all[name][ours]["p99"], 35, "%.1f ms")}
+			return []bar{atMost("trickle: p99 under 2 x API latency + 5 ms", all[name][ours][keyP99], 35, 1, " ms")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return trickle(ctx, o, 120, 50*time.Millisecond, latency, contestant)
@@ -101,7 +101,7 @@ func idle(ctx context.Context, o Options, window time.Duration, contestant strin
 	return figures{
 		"polls":  float64(after.requests(before, "ReceiveMessage")),
 		"others": float64(after.requests(before) - after.requests(before, "ReceiveMessage")),
-		"cpu":    float64((to.CPU - from.CPU).Microseconds()) / 1e3 / window.Seconds(),
+		keyCPU:   float64((to.CPU - from.CPU).Microseconds()) / 1e3 / window.Seconds(),
 	}, nil
 }
 
@@ -111,12 +111,12 @@ func idleScenario() scenario {
 		name: name, title: "an empty queue for 10 s",
 		contestants: []string{ours, strong, goCloud, naive},
 		columns: []column{
-			{key: "polls", title: "polls", format: "%.0f"},
-			{key: "others", title: "other requests", format: "%.0f"},
-			{key: "cpu", title: "client CPU ms/s", format: "%.2f"},
+			{key: "polls", title: "polls"},
+			{key: "others", title: "other requests"},
+			{key: keyCPU, title: "client CPU ms/s", decimals: 2},
 		},
 		bars: func(all results) []bar {
-			return []bar{atMost("idle: one poll per WaitTime (5 s by default) and no more: 2 in 10 s", all[name][ours]["polls"], 2, "%.0f")}
+			return []bar{atMost("idle: one poll per WaitTime (5 s by default) and no more: 2 in 10 s", all[name][ours]["polls"], 2, 0, "")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return idle(ctx, o, window, contestant)

@@ -53,8 +53,10 @@ func TestLivesTellDuplicatesAndLosses(t *testing.T) {
 			{N: 4, Sent: at(1), Received: []time.Time{at(2)}},                        // received only
 		},
 		runs: []run{
-			{N: 0, Began: at(3), Ended: at(4)}, {N: 1, Began: at(3), Ended: at(4)},
-			{N: 2, Began: at(4), Ended: at(5)}, {N: 1, Began: at(9), Ended: at(10)},
+			{N: 0, Began: at(3), Ended: at(4)},
+			{N: 1, Began: at(3), Ended: at(4)},
+			{N: 2, Began: at(4), Ended: at(5)},
+			{N: 1, Began: at(9), Ended: at(10)},
 		},
 	}
 	for what, got := range map[string][2]int{
@@ -76,7 +78,7 @@ func TestTableHasMediansRatiosAndWorst(t *testing.T) {
 	t.Parallel()
 	s := scenario{
 		name: "some", title: "a title", contestants: []string{ours, strong},
-		columns: []column{{key: "rate", title: "rate", format: "%.0f", ratio: strong}, {key: "twice", title: "twice", format: "%.0f", worst: true}},
+		columns: []column{{key: "rate", title: "rate", ratio: strong}, {key: "twice", title: "twice", worst: true}},
 	}
 	all := map[string]figures{
 		ours:   s.summary([]figures{{"rate": 300, "twice": 0}, {"rate": 100, "twice": 2}, {"rate": 200, "twice": 0}}),
@@ -94,7 +96,7 @@ func TestTableHasMediansRatiosAndWorst(t *testing.T) {
 func TestBarsSayWhetherTheyAreMet(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	writeBars(&out, []bar{atMost("at most 2", 3, 2, "%.0f"), atLeast("at least 2", 3, 2, "%.0f")})
+	writeBars(&out, []bar{atMost("at most 2", 3, 2, 0, ""), atLeast("at least 2", 3, 2, 0, "")})
 	for _, line := range []string{"| at most 2 | 3 | **not met** |", "| at least 2 | 3 | met |"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("the bars lack %q:\n%s", line, out.String())

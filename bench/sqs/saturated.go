@@ -65,7 +65,7 @@ func saturate(ctx context.Context, o Options, name string, l load, contestant st
 	if f != nil {
 		f["requests"] = float64(after.requests(before)) / float64(to.Count-from.Count)
 		f["polls"] = float64(after.Queue.Polls)
-		f["twice"] = float64(to.Twice)
+		f[keyTwice] = float64(to.Twice)
 	}
 	return f, nil
 }
@@ -77,20 +77,20 @@ func perMessage(from, to usage) figures {
 		return nil
 	}
 	return figures{
-		"rate":   n / to.At.Sub(from.At).Seconds(),
-		"cpu":    float64((to.CPU - from.CPU).Nanoseconds()) / 1e3 / n,
+		keyRate:  n / to.At.Sub(from.At).Seconds(),
+		keyCPU:   float64((to.CPU - from.CPU).Nanoseconds()) / 1e3 / n,
 		"allocs": float64(to.Allocs-from.Allocs) / n,
 		"bytes":  float64(to.Bytes-from.Bytes) / n,
 	}
 }
 
 var saturatedColumns = []column{
-	{key: "rate", title: "messages/s", format: "%.0f", ratio: strong},
-	{key: "requests", title: "requests/message", format: "%.3f", ratio: strong},
-	{key: "cpu", title: "client CPU us/message", format: "%.1f", ratio: strong},
-	{key: "allocs", title: "allocs/message", format: "%.0f", ratio: strong},
-	{key: "bytes", title: "bytes/message", format: "%.0f"},
-	{key: "twice", title: "handled twice", format: "%.0f", worst: true},
+	{key: keyRate, title: "messages/s", ratio: strong},
+	{key: "requests", title: "requests/message", decimals: 3, ratio: strong},
+	{key: keyCPU, title: "client CPU us/message", decimals: 1, ratio: strong},
+	{key: "allocs", title: "allocs/message", ratio: strong},
+	{key: "bytes", title: "bytes/message"},
+	{key: keyTwice, title: "handled twice", worst: true},
 }
 
 // saturatedBars need the strong loop beside ours.
@@ -100,12 +100,12 @@ func saturatedBars(name string) func(results) []bar {
 			return nil
 		}
 		bars := []bar{
-			atMost("at most 0.21 requests per message", all[name][ours]["requests"], 0.21, "%.3f"),
-			atMost("client CPU per message at most 1.1 x the strong loop's", all.ratio(name, "cpu", ours, strong), 1.1, "%.2f x"),
-			atMost("allocations at most 1.1 x the strong loop's", all.ratio(name, "allocs", ours, strong), 1.1, "%.2f x"),
+			atMost("at most 0.21 requests per message", all[name][ours]["requests"], 0.21, 3, ""),
+			atMost("client CPU per message at most 1.1 x the strong loop's", all.ratio(name, keyCPU, ours, strong), 1.1, 2, " x"),
+			atMost("allocations at most 1.1 x the strong loop's", all.ratio(name, "allocs", ours, strong), 1.1, 2, " x"),
 		}
-		if idle := all["saturated-0ms"][ours]["rate"]; name == "saturated-15ms" && idle > 0 {
-			bars = append(bars, atLeast("at 15 ms at least 0.8 x our own rate at 0 ms", all[name][ours]["rate"]/idle, 0.8, "%.2f x"))
+		if idle := all["saturated-0ms"][ours][keyRate]; name == "saturated-15ms" && idle > 0 {
+			bars = append(bars, atLeast("at 15 ms at least 0.8 x our own rate at 0 ms", all[name][ours][keyRate]/idle, 0.8, 2, " x"))
 		}
 		return bars
 	}
@@ -133,10 +133,10 @@ func handler50() scenario {
 	return scenario{
 		name: name, title: "a full queue, a handler of 50 ms, 64 at a time, 15 ms of API latency",
 		contestants: []string{ours, strong, goCloud},
-		columns: append([]column{{key: "ideal", title: "of the ideal rate", format: "%.3f"}},
+		columns: append([]column{{key: "ideal", title: "of the ideal rate", decimals: 3}},
 			saturatedColumns[1:]...),
 		bars: func(all results) []bar {
-			return []bar{atLeast("at least 97 % of the ideal rate", all[name][ours]["ideal"], 0.97, "%.3f")}
+			return []bar{atLeast("at least 97 % of the ideal rate", all[name][ours]["ideal"], 0.97, 3, "")}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			f, err := saturate(ctx, o, name, load{
@@ -144,7 +144,7 @@ func handler50() scenario {
 				warm: 2 * time.Second, window: 4 * time.Second,
 			}, contestant)
 			if f != nil {
-				f["ideal"] = f["rate"] / ideal
+				f["ideal"] = f[keyRate] / ideal
 			}
 			return f, err
 		},

@@ -18,6 +18,15 @@ type Options struct {
 	Progress    io.Writer // a line for each run
 }
 
+// Keys of figures that several scenarios have.
+const (
+	keyRate  = "rate"
+	keyCPU   = "cpu"
+	keyP99   = "p99"
+	keyTwice = "twice"
+	keyLost  = "lost"
+)
+
 // figures are what one run measured, by column.
 type figures map[string]float64
 
@@ -45,11 +54,11 @@ type scenario struct {
 
 // column is one measurement of a scenario.
 type column struct {
-	key    string
-	title  string
-	format string // of fmt
-	ratio  string // contestant that is 1 in the ratio behind the figure, "" for none
-	worst  bool   // of the rounds the worst, not the median: a count that must be zero
+	key      string
+	title    string
+	decimals int
+	ratio    string // contestant that is 1 in the ratio behind the figure, "" for none
+	worst    bool   // of the rounds the worst, not the median: a count that must be zero
 }
 
 // bar is a promise and whether it is kept.
@@ -60,13 +69,16 @@ type bar struct {
 }
 
 // atMost and atLeast compare a measurement with its bar.
-func atMost(promise string, measured, limit float64, format string) bar {
-	return bar{promise, fmt.Sprintf(format, measured), measured <= limit}
+func atMost(promise string, measured, limit float64, decimals int, unit string) bar {
+	return bar{promise, fmt.Sprintf("%.*f%s", decimals, measured, unit), measured <= limit}
 }
 
-func atLeast(promise string, measured, limit float64, format string) bar {
-	return bar{promise, fmt.Sprintf(format, measured), measured >= limit}
+func atLeast(promise string, measured, limit float64, decimals int, unit string) bar {
+	return bar{promise, fmt.Sprintf("%.*f%s", decimals, measured, unit), measured >= limit}
 }
+
+// none is the bar of a count that must be zero.
+func none(promise string, measured float64) bar { return atMost(promise, measured, 0, 0, "") }
 
 // List names the scenarios.
 func List() []string {
@@ -155,9 +167,9 @@ func (s *scenario) table(out io.Writer, all map[string]figures) {
 			case !has:
 				fmt.Fprint(out, " – |")
 			case one != 0:
-				fmt.Fprintf(out, " "+c.format+" (%.2f x) |", v, v/one)
+				fmt.Fprintf(out, " %.*f (%.2f x) |", c.decimals, v, v/one)
 			default:
-				fmt.Fprintf(out, " "+c.format+" |", v)
+				fmt.Fprintf(out, " %.*f |", c.decimals, v)
 			}
 		}
 		fmt.Fprintln(out)

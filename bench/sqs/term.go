@@ -46,8 +46,8 @@ func terminate(ctx context.Context, o Options, l termLoad, contestant string) (f
 		return nil, err
 	}
 	return figures{
-		"exit": took.Seconds(), "invisible": float64(m.Queue.InFlight), "twice": float64(all.twice() + all.again()),
-		"lost": float64(all.lost()), "handled": float64(len(all.runs)), "unstarted": float64(all.unstarted()),
+		"exit": took.Seconds(), "invisible": float64(m.Queue.InFlight), keyTwice: float64(all.twice() + all.again()),
+		keyLost: float64(all.lost()), "handled": float64(len(all.runs)), "unstarted": float64(all.unstarted()),
 	}, nil
 }
 
@@ -57,19 +57,19 @@ func termScenario() scenario {
 		name: name, title: "SIGTERM in mid-load, handlers of 200 ms, 15 ms of API latency, default configuration",
 		contestants: []string{ours, strong, goCloud, naive},
 		columns: []column{
-			{key: "twice", title: "duplicates", format: "%.0f", worst: true},
-			{key: "invisible", title: "left invisible", format: "%.0f", worst: true},
-			{key: "lost", title: "lost", format: "%.0f", worst: true},
-			{key: "exit", title: "exit, s", format: "%.2f", worst: true},
-			{key: "handled", title: "handled", format: "%.0f"},
-			{key: "unstarted", title: "received and not handled", format: "%.0f"},
+			{key: keyTwice, title: "duplicates", worst: true},
+			{key: "invisible", title: "left invisible", worst: true},
+			{key: keyLost, title: keyLost, worst: true},
+			{key: "exit", title: "exit, s", decimals: 2, worst: true},
+			{key: "handled", title: "handled"},
+			{key: "unstarted", title: "received and not handled"},
 		},
 		bars: func(all results) []bar {
 			f := all[name][ours]
 			return []bar{
-				atMost("SIGTERM: no duplicate", f["twice"], 0, "%.0f"),
-				atMost("SIGTERM: no message left invisible", f["invisible"], 0, "%.0f"),
-				atMost("SIGTERM: exit within the slowest handler + 1 s", f["exit"], 1.2, "%.2f s"),
+				none("SIGTERM: no duplicate", f[keyTwice]),
+				none("SIGTERM: no message left invisible", f["invisible"]),
+				atMost("SIGTERM: exit within the slowest handler + 1 s", f["exit"], 1.2, 2, " s"),
 			}
 		},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
@@ -85,7 +85,7 @@ func termIdleScenario() scenario {
 	return scenario{
 		name: "sigterm-idle", title: "SIGTERM while the queue is empty, default configuration",
 		contestants: []string{ours, strong, goCloud, naive},
-		columns:     []column{{key: "exit", title: "exit, s", format: "%.2f", worst: true}},
+		columns:     []column{{key: "exit", title: "exit, s", decimals: 2, worst: true}},
 		run: func(ctx context.Context, o Options, contestant string) (figures, error) {
 			return terminate(ctx, o, termLoad{after: time.Second}, contestant)
 		},
