@@ -175,7 +175,7 @@ func TestWrongPayloadsAreExplainedWithoutTheirValues(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			o := bus.Deliver(t.Context(), events.Any{ID: "1", Name: "user.created", Data: tc.data})
+			o := bus.Deliver(t.Context(), events.Any{ID: tc.name, Name: "user.created", Data: tc.data})
 			wrong, ok := errors.AsType[*events.PayloadError](o.Err())
 			if !ok || wrong.Error() != tc.want {
 				t.Errorf("got  %v\nwant %s", o.Err(), tc.want)

@@ -50,7 +50,7 @@ func (b *Bus) newRun(e *Any, routes []*route) *run {
 	if payload, ok := e.Data.(*Payload); ok {
 		payload.shared.Store(len(routes) > 1)
 	} else if len(routes) > 0 && routes[0].view != nil {
-		r.box, r.viewed = routes[0].view.fill(r.box, e)
+		r.box, r.viewed = routes[0].view.fill(r.box, &r.event) // e itself must not escape
 	}
 	return r
 }

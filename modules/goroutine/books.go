@@ -19,8 +19,8 @@ type books struct {
 	waits, runs   histogram
 }
 
-// start begins a task that has left the queue on x.
-func (p *Pool) start(x *exec, e entry, now time.Duration, timed bool) {
+// start begins a task that leaves the queue on x.
+func (p *Pool) start(x *exec, e *entry, now time.Duration, timed bool) {
 	pooled := e.future == nil || e.future.pooled
 	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
 		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
@@ -85,7 +85,7 @@ func (x *exec) resolve(err error) {
 }
 
 // reject needs e in no queue.
-func (p *Pool) reject(e entry, err error) {
+func (p *Pool) reject(e *entry, err error) {
 	p.books.rejected++
 	p.books.waiting--
 	if e.future != nil {
@@ -94,8 +94,8 @@ func (p *Pool) reject(e entry, err error) {
 	p.checkOver()
 }
 
-// abandonWaiting gives up a task that has left the queue.
-func (p *Pool) abandonWaiting(e entry, now time.Duration) {
+// abandonWaiting gives up a task that leaves the queue.
+func (p *Pool) abandonWaiting(e *entry, now time.Duration) {
 	p.books.waiting--
 	p.books.abandoned++
 	p.left = append(p.left, AbandonedTask{Name: e.name(), Age: now - e.since})

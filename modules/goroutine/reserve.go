@@ -89,7 +89,7 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	}
 	p := r.pool
 	now := p.clock.now()
-	e := entry{ctx: ctx, fn: fn, since: now}
+	e := &entry{ctx: ctx, fn: fn, since: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
@@ -134,4 +134,13 @@ func (p *Pool) Limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limit
+}
+
+// Demand tells the autoscaler of n more tasks that wait outside the pool, in a caller's own queue, or of
+// fewer if n is negative. Whoever holds work back instead of submitting it says so, or the limit does
+// not grow for it.
+func (p *Pool) Demand(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outside += n
 }

@@ -118,7 +118,7 @@ func (c *Consumer) Start(ctx context.Context) error {
 		return err
 	}
 
-	own := context.WithoutCancel(ctx) // the values of the start, not its end
+	own := context.Background() // ctx ends with the start
 	c.settling, c.end.settling = context.WithCancel(own)
 	c.leases.callOff(nil)
 	c.polling, c.end.polling = context.WithCancel(own)
@@ -196,8 +196,10 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
+		q.noteHunger()
 		q.wakeReceive()
 		q.mu.Unlock()
+		q.wakeOthers()
 	}
 	return nil
 }
