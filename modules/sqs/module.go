@@ -3,6 +3,7 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.opentelemetry.io/otel/metric"
@@ -38,6 +39,10 @@ type Params struct {
 	Topics    Carrier              `optional:"true" name:"topics"` // of modules/sqs/sns
 	Buses     Carrier              `optional:"true" name:"buses"`  // of modules/sqs/eventbridge
 }
+
+// lastFlush is the least that the publisher gets of a stop, beyond ShutdownTimeout if need be: some thirty
+// requests one after another.
+const lastFlush = 500 * time.Millisecond
 
 // Result is what [New] gives to the app.
 type Result struct {
@@ -83,8 +88,15 @@ func New(p Params) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	// Hooks stop in reverse order: listeners publish until the consumer has drained.
-	p.Lifecycle.Append(fx.StopHook(publisher.Stop))
+	// Hooks stop in reverse order: listeners publish until the consumer has drained. The two share the
+	// stop budget: the publisher has what the consumer leaves, and a moment for a last flush if it left nothing.
+	var deadline time.Time
+	p.Lifecycle.Append(fx.StopHook(func(ctx context.Context) error {
+		left := max(time.Until(deadline), lastFlush)
+		ctx, cancel := context.WithTimeout(ctx, left)
+		defer cancel()
+		return publisher.Stop(ctx)
+	}))
 	p.Lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			log.Info("sqs configured", zap.String("config", fmt.Sprintf("%+v", consumer.cfg)))
@@ -93,7 +105,10 @@ func New(p Params) (Result, error) {
 			}
 			return consumer.Start(ctx)
 		},
-		OnStop: consumer.Stop,
+		OnStop: func(ctx context.Context) error {
+			deadline = time.Now().Add(consumer.cfg.ShutdownTimeout)
+			return consumer.Stop(ctx)
+		},
 	})
 	return Result{Consumer: consumer, Publisher: publisher, Admin: NewAdmin(api)}, nil
 }
