@@ -21,7 +21,7 @@ type dispatcher struct {
 	runners []*runner // all, for stop
 	parked  []*runner // the last parked first: its stack is grown and its cache is warm
 	running int       // runners that are not parked
-	bursty  bool // the last query was shared, or others wait
+	bursty  bool      // the last query was shared, or others wait
 	closed  bool
 	empty   chan struct{} // closed when the last runner has ended, after closed
 }
