@@ -110,6 +110,9 @@ func (a *App) provideClient(p struct {
 		}
 	}
 	for _, r := range p.Config.Publish {
+		if r.Queue == "" {
+			continue // it names a topic or a bus
+		}
 		if err := a.createQueue(r.Queue); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package goroutine_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/alitto/pond/v2"
@@ -27,6 +28,17 @@ var submitters = []submitter{
 		ctx := context.Background()
 		task := func(context.Context) error { fn(); return nil }
 		return func() { _ = p.Go(ctx, task) }, func() { _ = p.Stop(ctx) }
+	}},
+	// The same, each task with a context of its own, as in a service that handles requests.
+	{"fxpond-contexts", false, func(tb testing.TB, limit, queue int, fn func()) (func(), func()) {
+		p := startPool(tb, goroutine.Config{MaxWorkers: limit, QueueSize: queue, DisableAutoscaler: true, ShutdownTimeout: -1})
+		task := func(context.Context) error { fn(); return nil }
+		contexts := make([]context.Context, 1024)
+		for i := range contexts {
+			contexts[i] = context.WithValue(context.Background(), key{}, i)
+		}
+		var next atomic.Uint32
+		return func() { _ = p.Go(contexts[next.Add(1)%1024], task) }, func() { _ = p.Stop(context.Background()) }
 	}},
 	{"pond", true, func(_ testing.TB, limit, queue int, fn func()) (func(), func()) {
 		p := pond.NewPool(limit, pond.WithQueueSize(queue))
@@ -63,6 +75,8 @@ var submitters = []submitter{
 		return func() { wg.Go(fn) }, wg.Wait
 	}},
 }
+
+type key struct{}
 
 // joiner runs functions at the same time and waits for their errors.
 type joiner struct {

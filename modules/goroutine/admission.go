@@ -24,11 +24,11 @@ func (p *Pool) submit(ctx context.Context, fn func(context.Context) error, wait 
 	if fn == nil {
 		return errNilFunc
 	}
-	return p.admit(ctx, entry{ctx: ctx, fn: fn, since: p.clock.about()}, wait)
+	return p.admit(ctx, &entry{ctx: ctx, fn: fn, since: p.clock.about()}, wait)
 }
 
 // admit puts e in the queue. If it cannot, its future is resolved with the error returned.
-func (p *Pool) admit(ctx context.Context, e entry, wait bool) error {
+func (p *Pool) admit(ctx context.Context, e *entry, wait bool) error {
 	p.mu.Lock()
 	p.books.submitted++
 	p.books.waiting++
@@ -52,7 +52,7 @@ func (p *Pool) admit(ctx context.Context, e entry, wait bool) error {
 }
 
 // enqueue needs mu and room.
-func (p *Pool) enqueue(e entry) {
+func (p *Pool) enqueue(e *entry) {
 	p.queued.push(e)
 	if e.future != nil {
 		e.future.queued = true
@@ -61,7 +61,7 @@ func (p *Pool) enqueue(e entry) {
 
 // accepts says whether a pool that drains takes e all the same: what one of its own tasks waits for is
 // part of what it drains.
-func (p *Pool) accepts(ctx context.Context, e entry) bool {
+func (p *Pool) accepts(ctx context.Context, e *entry) bool {
 	return p.phase == phaseDraining && e.future != nil && p.current(ctx) != nil
 }
 
@@ -74,9 +74,9 @@ func (p *Pool) hasRoom() bool {
 }
 
 // block waits for room. It needs mu and unlocks it.
-func (p *Pool) block(ctx context.Context, e entry) error {
+func (p *Pool) block(ctx context.Context, e *entry) error {
 	w := p.newWaiter()
-	w.entry = e
+	w.entry = *e
 	p.blocked.push(&w.node)
 	p.mu.Unlock()
 
@@ -107,7 +107,7 @@ func (p *Pool) unblock() {
 	}
 	for p.blocked.n > 0 && p.hasRoom() {
 		w := p.blocked.pop()
-		p.enqueue(w.entry)
+		p.enqueue(&w.entry)
 		w.wake(nil)
 	}
 }

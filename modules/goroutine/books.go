@@ -19,11 +19,12 @@ type books struct {
 	waits, runs   histogram
 }
 
-// start begins a task that has left the queue on x.
-func (p *Pool) start(x *exec, e entry, now time.Duration, timed bool) {
+// start begins a task that leaves the queue on x.
+func (p *Pool) start(x *exec, e *entry, now time.Duration, timed bool) {
 	pooled := e.future == nil || e.future.pooled
 	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
-		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
+		x.task = x.newTask(p.clock.fast.Load())
+		*x.task = task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
 		x.shared = shareable(e.ctx)
 	}
 	x.fn, x.future, x.group = e.fn, e.future, nil
@@ -85,7 +86,7 @@ func (x *exec) resolve(err error) {
 }
 
 // reject needs e in no queue.
-func (p *Pool) reject(e entry, err error) {
+func (p *Pool) reject(e *entry, err error) {
 	p.books.rejected++
 	p.books.waiting--
 	if e.future != nil {
@@ -94,8 +95,8 @@ func (p *Pool) reject(e entry, err error) {
 	p.checkOver()
 }
 
-// abandonWaiting gives up a task that has left the queue.
-func (p *Pool) abandonWaiting(e entry, now time.Duration) {
+// abandonWaiting gives up a task that leaves the queue.
+func (p *Pool) abandonWaiting(e *entry, now time.Duration) {
 	p.books.waiting--
 	p.books.abandoned++
 	p.left = append(p.left, AbandonedTask{Name: e.name(), Age: now - e.since})

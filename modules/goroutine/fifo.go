@@ -32,27 +32,21 @@ type fifo struct {
 
 const fifoMin = 16
 
-func (f *fifo) push(e entry) {
+func (f *fifo) push(e *entry) {
 	if f.len == len(f.ring) {
 		f.resize()
 	}
-	f.ring[(f.head+f.len)&(len(f.ring)-1)] = e
+	f.ring[(f.head+f.len)&(len(f.ring)-1)] = *e
 	f.len++
 	f.n++
 }
 
-// first needs a fifo that is not empty, as pop does.
+// first is the head, in place until it is dropped. It needs a fifo that is not empty, as drop does.
 func (f *fifo) first() *entry { return &f.ring[f.head] }
-
-func (f *fifo) pop() entry {
-	e := f.ring[f.head]
-	f.n--
-	f.drop()
-	return e
-}
 
 // drop removes the head and the holes behind it.
 func (f *fifo) drop() {
+	f.n--
 	for {
 		f.ring[f.head] = entry{}
 		f.head = (f.head + 1) & (len(f.ring) - 1)
@@ -72,11 +66,11 @@ func (f *fifo) remove(of *future) entry {
 		i--
 	}
 	e := f.ring[(f.head+i)&mask]
-	f.n--
 	if i == 0 {
 		f.drop()
 		return e
 	}
+	f.n--
 	f.ring[(f.head+i)&mask] = entry{}
 	for f.ring[(f.head+f.len-1)&mask].fn == nil { // ends at the head
 		f.len--

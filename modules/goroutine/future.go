@@ -42,7 +42,7 @@ func Async[T any](ctx context.Context, p *Pool, fn func(context.Context) (T, err
 // async is Async for a function that goes by another's name.
 func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Context) (T, error)) *Future[T] {
 	f := &Future[T]{future: future{pool: p, pc: pc, ends: ctx.Done()}}
-	e := entry{future: &f.future, since: p.clock.about()}
+	e := &entry{future: &f.future, since: p.clock.about()}
 	e.fn = func(ctx context.Context) error {
 		if fn == nil {
 			return errNilFunc
@@ -153,7 +153,8 @@ func (f *future) await(ctx context.Context) (error, bool) { //nolint:revive // t
 	if f.queued && helpful {
 		x := &exec{inline: true}
 		p.enlist(x)
-		p.start(x, p.queued.remove(f), p.clock.now(), true)
+		e := p.queued.remove(f)
+		p.start(x, &e, p.clock.now(), true)
 		p.settle() // there is room in the queue
 		p.mu.Unlock()
 		p.runInline(x) //nolint:contextcheck // x's task is the context

@@ -4,8 +4,8 @@ import "context"
 
 // Parallel runs fns at the same time and returns their errors, each at its function's index. It returns
 // when all are over. The caller helps: it runs what no worker has started, so Parallel never waits for
-// a free worker, cannot deadlock however deeply it is nested, and never answers ErrSaturated. One
-// function runs in place.
+// a free worker, cannot deadlock however deeply it is nested, and never answers ErrSaturated. A caller
+// that is no task of the pool so adds one to the limit. One function runs in place.
 //
 // ctx's cancellation reaches fns, and those not yet started then fail with its cause; so does the end
 // of Stop's patience. A panic becomes a *PanicError. On a stopped pool every error is ErrStopped, but

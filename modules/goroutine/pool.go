@@ -12,7 +12,7 @@ import (
 )
 
 // Pool runs tasks on a bounded number of workers. All its methods may be called concurrently, and
-// from inside its own tasks: no call of a task to its own pool can deadlock it, even with one worker.
+// from inside its own tasks, which cannot deadlock it, even with one worker (but see Reserve).
 // Make it with NewPool; tasks that are submitted before Start wait for it.
 type Pool struct {
 	cfg       Config
@@ -35,6 +35,7 @@ type Pool struct {
 	joined       queue[group]
 	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
+	outside      int           // tasks that callers hold back, by Demand
 	resumers     queue[waiter] // tasks that want their slot back
 	joinRun      int           // joined functions served since a queued task was
 	reserverTurn bool

@@ -170,3 +170,37 @@ func TestTasksSubmittedBeforeStartWaitForIt(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestStartTwiceIsOnce(t *testing.T) {
+	p := startPool(t, Config{})
+	if err := p.Start(t.Context()); err != nil {
+		t.Error(err)
+	}
+	fresh, err := NewPool(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := fresh.Start(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestNilFunctionsAreErrors(t *testing.T) {
+	p := startPool(t, Config{MaxWorkers: 2})
+	if p.Go(t.Context(), nil) == nil || p.TryGo(t.Context(), nil) == nil || Retry(t.Context(), RetryPolicy{}, nil) == nil {
+		t.Error("no error")
+	}
+	r, err := p.Reserve(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Release()
+	if r.Go(t.Context(), nil) == nil || r.Len() != 1 {
+		t.Error("no error, or a slot is gone")
+	}
+	if _, err := p.Reserve(t.Context(), 0); err == nil {
+		t.Error("no error for no slot")
+	}
+}

@@ -19,7 +19,8 @@ type Reservation struct {
 // slot, is never given to idle reservations, so a consumer that waits for messages stops nobody.
 //
 // It returns ctx's cause if ctx ends first, ErrStopped as soon as the pool stops. Stop takes unused
-// slots back. Release what you do not use: a forgotten Reservation keeps its slots.
+// slots back. Release what you do not use: a forgotten Reservation keeps its slots. A task that calls
+// Reserve waits for slots besides its own.
 func (p *Pool) Reserve(ctx context.Context, most int) (*Reservation, error) {
 	if most < 1 {
 		return nil, fmt.Errorf("goroutine: cannot reserve %d slots; ask for one or more", most)
@@ -89,7 +90,7 @@ func (r *Reservation) Go(ctx context.Context, fn func(context.Context) error) er
 	}
 	p := r.pool
 	now := p.clock.now()
-	e := entry{ctx: ctx, fn: fn, since: now}
+	e := &entry{ctx: ctx, fn: fn, since: now}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.books.submitted++
@@ -134,4 +135,13 @@ func (p *Pool) Limit() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.limit
+}
+
+// Demand tells the autoscaler of n more tasks that wait outside the pool, in a caller's own queue, or of
+// fewer if n is negative. Whoever holds work back instead of submitting it says so, or the limit does
+// not grow for it.
+func (p *Pool) Demand(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outside += n
 }

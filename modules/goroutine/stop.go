@@ -18,7 +18,8 @@ import (
 //
 // Futures and joins of abandoned tasks resolve with ErrStopped; a goroutine that ignores its context
 // cannot be killed and goes on. A pool that was never started gives up what waits at once. Further calls
-// wait for the first one, or their ctx, and return its result.
+// wait for the first one, or their ctx, and return its result. A task must not call it: Stop would wait
+// for its own caller.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	if p.phase >= phaseDraining {
@@ -48,7 +49,7 @@ func (p *Pool) refuse() {
 	p.phase = phaseDraining
 	for p.blocked.n > 0 {
 		w := p.blocked.pop()
-		p.reject(w.entry, ErrStopped)
+		p.reject(&w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for p.reservers.n > 0 {
@@ -97,14 +98,15 @@ func (p *Pool) cancelTasks() {
 	p.phase = phaseCancelled
 	now := p.clock.now()
 	for p.queued.n > 0 {
-		p.abandonWaiting(p.queued.pop(), now)
+		p.abandonWaiting(p.queued.first(), now)
+		p.queued.drop()
 	}
 	for p.joined.n > 0 {
 		p.abandonGroup(p.joined.pop(), now)
 	}
 	for p.blocked.n > 0 { // of draining tasks
 		w := p.blocked.pop()
-		p.reject(w.entry, ErrStopped)
+		p.reject(&w.entry, ErrStopped)
 		w.wake(ErrStopped)
 	}
 	for e := range p.execs.all {

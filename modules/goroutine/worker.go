@@ -24,7 +24,7 @@ func (p *Pool) wakeWorker() {
 }
 
 // assign starts e on a worker at once, on a slot that is already counted as busy. It needs mu.
-func (p *Pool) assign(e entry, now time.Duration) {
+func (p *Pool) assign(e *entry, now time.Duration) {
 	w := p.hire()
 	w.assigned = true
 	w.exec.slot = slotBusy
@@ -151,7 +151,8 @@ func (p *Pool) take(e *exec, now time.Duration, timed bool) bool {
 		p.joined.head.value.claim(e, now, timed)
 	case p.queued.n > 0:
 		p.joinRun = 0
-		p.start(e, p.queued.pop(), now, timed)
+		p.start(e, p.queued.first(), now, timed)
+		p.queued.drop()
 	default:
 		return false
 	}

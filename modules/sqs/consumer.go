@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.opentelemetry.io/otel/metric"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
@@ -49,11 +50,12 @@ type Consumer struct {
 type Option func(*options)
 
 type options struct {
-	log    *zap.Logger
-	meters metric.MeterProvider
-	store  ObjectStore
-	topics Carrier
-	buses  Carrier
+	log     *zap.Logger
+	meters  metric.MeterProvider
+	tracers trace.TracerProvider
+	store   ObjectStore
+	topics  Carrier
+	buses   Carrier
 }
 
 // WithLogger sets the logger. Default: none.
@@ -61,6 +63,9 @@ func WithLogger(log *zap.Logger) Option { return func(o *options) { o.log = log 
 
 // WithMeterProvider sets where metrics go. Default: nowhere.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
+
+// WithTracerProvider sets where spans go. Default: nowhere.
+func WithTracerProvider(p trace.TracerProvider) Option { return func(o *options) { o.tracers = p } }
 
 func newOptions(opts []Option) options {
 	o := options{log: zap.NewNop(), meters: metricnoop.NewMeterProvider()}
@@ -113,7 +118,7 @@ func (c *Consumer) Start(ctx context.Context) error {
 		return err
 	}
 
-	own := context.WithoutCancel(ctx) // the values of the start, not its end
+	own := context.Background() // ctx ends with the start
 	c.settling, c.end.settling = context.WithCancel(own)
 	c.leases.callOff(nil)
 	c.polling, c.end.polling = context.WithCancel(own)
@@ -191,8 +196,10 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
+		q.noteHunger()
 		q.wakeReceive()
 		q.mu.Unlock()
+		q.wakeOthers()
 	}
 	return nil
 }

@@ -122,6 +122,7 @@ func (o *outlet) send(messages []*Outgoing) (results []Answer) {
 func (o *outlet) answer(e *entry, r Answer) {
 	o.freed(e)
 	o.tel.answered(r.Err)
+	endSpan(e.span, r.MessageID, r.Err)
 	if r.Err == nil {
 		e.answer(Sent{To: o.to.Name, EventID: e.message.Event.ID, MessageID: r.MessageID, SequenceNumber: r.SequenceNumber}, nil)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fxpond/fxpond/modules/events"
 )
@@ -21,14 +22,19 @@ const AttributeEventID = "event_id"
 // events count for what they are.
 const entryOverhead = 1 << 10
 
+// usualAttributes is how many attributes most messages have: name, id and two of trace context. A map
+// made for ten takes several times the memory.
+const usualAttributes = 4
+
 // entry is one event in an outlet.
 type entry struct {
 	*Pending // which the caller may keep for long: it does not hold on to the message
 
 	outlet  *outlet // nil when the entry got its answer before it got there
 	message *Outgoing
-	size    int    // as the service counts it
-	order   string // the group on FIFO, else ""
+	size    int        // as the service counts it
+	order   string     // the group on FIFO, else ""
+	span    trace.Span // nil without a tracer
 
 	// Where the line holds it; nil once a request has taken it.
 	place  *list.Element
@@ -43,6 +49,7 @@ func (e *entry) weight() int64 { return int64(e.size) + entryOverhead }
 
 // reject answers an entry that is in no outlet.
 func (e *entry) reject(err error) {
+	endSpan(e.span, "", err)
 	e.answer(Sent{}, &PublishError{Event: e.message.Event, To: e.outlet.to.Name, Err: err})
 	e.outlet = nil
 }
@@ -92,7 +99,7 @@ func (p *Publisher) newEntry(ctx context.Context, e events.Any, r Route, to *Des
 	if err != nil {
 		return nil, err
 	}
-	m := &Outgoing{Event: e, Body: string(body), Delay: in.delay, Attributes: make(map[string]string, maxAttributes)}
+	m := &Outgoing{Event: e, Body: string(body), Delay: in.delay, Attributes: make(map[string]string, usualAttributes)}
 	maps.Copy(m.Attributes, in.attributes)
 	if err := p.pack(ctx, m, to); err != nil {
 		return nil, err

@@ -45,10 +45,7 @@ func (q *intake) receiveLoop(ctx context.Context) {
 				<-ctx.Done()
 			}
 		default:
-			select {
-			case <-ctx.Done():
-			case <-q.mayReceive:
-			}
+			await(ctx, q.mayReceive)
 		}
 	}
 }

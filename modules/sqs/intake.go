@@ -36,6 +36,7 @@ type intake struct {
 	backlog   backlog
 	paused    bool
 	stopping  bool          // nothing starts any more
+	more      bool          // the last receive was full: SQS has more
 	polls     int           // receives in flight
 	target    int           // receives that may be in flight
 	asked     int           // messages that the polls in flight may bring
@@ -51,7 +52,7 @@ type intake struct {
 	mayStart   chan struct{} // capacity 1: wakes startLoop
 	settledAll chan struct{} // capacity 1: wakes flush
 
-	// For the other queues of the pool: does a message wait for a slot, and how many slots are ours.
+	// For the other queues of the pool: do messages wait for slots, here or in SQS, and how many are ours.
 	hungry atomic.Bool
 	slots  atomic.Int64
 
@@ -87,15 +88,19 @@ func (q *intake) startLoop(ctx context.Context) {
 		if q.cfg.Concurrency > 0 {
 			want = min(want, q.cfg.Concurrency-q.runners)
 		}
-		want = min(want, q.share()-q.runners)
+		ours := q.share() - q.runners
 		q.mu.Unlock()
-		if want <= 0 {
-			select {
-			case <-ctx.Done():
-			case <-q.mayStart:
-			}
+		switch {
+		case want <= 0:
+			await(ctx, q.mayStart)
+			continue
+		case ours <= 0: // the pool is not asked, for the other queues' sake, but it shall know
+			q.c.pool.Demand(1)
+			await(ctx, q.mayStart)
+			q.c.pool.Demand(-1)
 			continue
 		}
+		want = min(want, ours)
 		slots, err := q.c.pool.Reserve(ctx, want)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -104,12 +109,19 @@ func (q *intake) startLoop(ctx context.Context) {
 			}
 			return
 		}
-		q.run(ctx, slots)
+		q.run(slots)
+	}
+}
+
+func await(ctx context.Context, signal <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-signal:
 	}
 }
 
 // run starts a runner on each reserved slot.
-func (q *intake) run(ctx context.Context, slots *goroutine.Reservation) {
+func (q *intake) run(slots *goroutine.Reservation) {
 	defer slots.Release()
 	for range slots.Len() {
 		q.mu.Lock()
@@ -121,7 +133,7 @@ func (q *intake) run(ctx context.Context, slots *goroutine.Reservation) {
 		q.noteHunger()
 		q.mu.Unlock()
 		q.work.Add(1)
-		err := slots.Go(context.WithoutCancel(ctx), q.runner)
+		err := slots.Go(context.Background(), q.runner)
 		if err != nil {
 			q.runnerDone()
 		}
@@ -160,14 +172,15 @@ func (q *intake) runnerDone() {
 }
 
 // accept takes the messages of one receive into the backlog, or gives them back when nothing starts
-// any more.
-func (q *intake) accept(messages []*message) {
+// any more. It says whether the backlog was empty, so that listeners had nothing to do.
+func (q *intake) accept(messages []*message) (starved bool) {
 	q.mu.Lock()
 	if q.stopping {
 		q.mu.Unlock()
 		q.release(messages)
-		return
+		return false
 	}
+	starved = q.backlog.waiting() == 0
 	q.held += len(messages)
 	if q.fifo && len(messages) > 0 {
 		r := &receipt{acks: newBatcher(maxBatch, q.c.cfg.AckLinger, q.flushDeletes), unsettled: len(messages)}
@@ -181,4 +194,5 @@ func (q *intake) accept(messages []*message) {
 	q.noteHunger()
 	q.wakeStart()
 	q.mu.Unlock()
+	return starved
 }

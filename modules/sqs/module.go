@@ -3,9 +3,11 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"time"
 
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
@@ -32,10 +34,15 @@ type Params struct {
 	Decoder   *events.Decoder
 	Logger    *zap.Logger          `optional:"true"`
 	Meters    metric.MeterProvider `optional:"true"`
+	Tracers   trace.TracerProvider `optional:"true"`
 	Store     ObjectStore          `optional:"true"`               // such as modules/sqs/s3
 	Topics    Carrier              `optional:"true" name:"topics"` // of modules/sqs/sns
 	Buses     Carrier              `optional:"true" name:"buses"`  // of modules/sqs/eventbridge
 }
+
+// lastFlush is the least that the publisher gets of a stop, beyond ShutdownTimeout if need be: some thirty
+// requests one after another.
+const lastFlush = 500 * time.Millisecond
 
 // Result is what [New] gives to the app.
 type Result struct {
@@ -54,6 +61,9 @@ func New(p Params) (Result, error) {
 		log = p.Logger.Named("sqs")
 		opts = append(opts, WithLogger(log))
 	}
+	if p.Tracers != nil {
+		opts = append(opts, WithTracerProvider(p.Tracers))
+	}
 	if p.Meters != nil {
 		opts = append(opts, WithMeterProvider(p.Meters))
 	}
@@ -61,7 +71,7 @@ func New(p Params) (Result, error) {
 	switch {
 	case p.Client != nil:
 		api = p.Client
-	case len(p.Config.Queues)+len(p.Config.Publish) > 0:
+	case p.Config.usesQueues():
 		client, err := NewClient(context.Background(), func(o *awssqs.Options) {
 			o.DisableMessageChecksumValidation = p.Config.DisableChecksums
 		})
@@ -78,8 +88,15 @@ func New(p Params) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	// Hooks stop in reverse order: listeners publish until the consumer has drained.
-	p.Lifecycle.Append(fx.StopHook(publisher.Stop))
+	// Hooks stop in reverse order: listeners publish until the consumer has drained. The two share the
+	// stop budget: the publisher has what the consumer leaves, and a moment for a last flush if it left nothing.
+	var deadline time.Time
+	p.Lifecycle.Append(fx.StopHook(func(ctx context.Context) error {
+		left := max(time.Until(deadline), lastFlush)
+		ctx, cancel := context.WithTimeout(ctx, left)
+		defer cancel()
+		return publisher.Stop(ctx)
+	}))
 	p.Lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
 			log.Info("sqs configured", zap.String("config", fmt.Sprintf("%+v", consumer.cfg)))
@@ -88,7 +105,10 @@ func New(p Params) (Result, error) {
 			}
 			return consumer.Start(ctx)
 		},
-		OnStop: consumer.Stop,
+		OnStop: func(ctx context.Context) error {
+			deadline = time.Now().Add(consumer.cfg.ShutdownTimeout)
+			return consumer.Stop(ctx)
+		},
 	})
 	return Result{Consumer: consumer, Publisher: publisher, Admin: NewAdmin(api)}, nil
 }

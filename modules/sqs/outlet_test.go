@@ -40,7 +40,7 @@ func TestConcurrentCallersShareRequests(t *testing.T) {
 	}{
 		{"64 callers at 15ms", 64, 15 * time.Millisecond, 0.11, 3 * time.Millisecond},
 		{"64 callers at 2ms", 64, 2 * time.Millisecond, 0.11, 5 * time.Millisecond},
-		{"200 callers at 15ms", 200, 15 * time.Millisecond, 0.105, 5 * time.Millisecond},
+		{"120 callers at 15ms", 120, 15 * time.Millisecond, 0.105, 5 * time.Millisecond},
 		{"2 callers at 15ms wait for nobody", 2, 15 * time.Millisecond, 1, 0},
 		{"a lone caller at 15ms waits for nobody", 1, 15 * time.Millisecond, 1, 0},
 		{"8 callers at 200ms", 8, 200 * time.Millisecond, 0.5, 5 * time.Millisecond},

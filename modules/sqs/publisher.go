@@ -48,7 +48,7 @@ func NewPublisher(cfg Config, api API, opts ...Option) (*Publisher, error) {
 			errs = append(errs, fmt.Errorf("sqs.Config.Publish[%d]: nothing here sends to a %s: %s", i, to.kind, missingCarrier[to.kind]))
 		}
 	}
-	tel, err := newPublishTelemetry(o.meters)
+	tel, err := newPublishTelemetry(o)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
@@ -106,11 +106,13 @@ func (p *Publisher) prepare(ctx context.Context, e events.Any) *entry {
 	if err != nil {
 		return &entry{Pending: failed(&PublishError{Event: e, To: r.to().ref, Err: err})}
 	}
+	ctx, span := out.startSpan(ctx, e.Name)
 	n, err := p.newEntry(ctx, e, r, out.to)
 	if err != nil {
+		endSpan(span, "", err)
 		return &entry{Pending: failed(&PublishError{Event: e, To: out.to.Name, Err: err})}
 	}
-	n.outlet = out
+	n.outlet, n.span = out, span
 	return n
 }
 

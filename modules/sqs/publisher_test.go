@@ -188,7 +188,7 @@ func TestABufferThatIsFullBlocksCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, sqs.Config{PublishBuffer: 4 << 20})
 		d.faults(slow(10 * time.Second))
-		const size, n = 1 << 16, 150
+		const size, n = 1 << 15, 150
 		var mu sync.Mutex
 		admitted := 0
 		var group sync.WaitGroup

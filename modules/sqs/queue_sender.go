@@ -40,8 +40,6 @@ type queueSender struct {
 	url string
 }
 
-const stringType = "String"
-
 // Size implements [Sender]: the body, and each attribute's name, type and value. AWSTraceHeader is free.
 func (queueSender) Size(m *Outgoing) int {
 	n := len(m.Body)
@@ -56,7 +54,7 @@ func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
 	in := &awssqs.SendMessageBatchInput{QueueUrl: aws.String(q.url), Entries: make([]types.SendMessageBatchRequestEntry, len(batch))}
 	for i, m := range batch {
 		in.Entries[i] = queueEntry(m)
-		in.Entries[i].Id = aws.String(entryIDs[i])
+		in.Entries[i].Id = &entryIDs[i]
 	}
 	out, err := q.api.SendMessageBatch(ctx, in)
 	if err != nil {
@@ -68,6 +66,9 @@ func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
 			results[i] = Answer{MessageID: aws.ToString(ok.MessageId), SequenceNumber: aws.ToString(ok.SequenceNumber)}
 		}
 	}
+	if len(out.Failed) == 0 {
+		return results
+	}
 	for i, err := range entryErrors(len(batch), out.Failed, nil) {
 		if err != nil {
 			results[i] = Answer{Err: err}
@@ -76,30 +77,39 @@ func (q queueSender) Send(ctx context.Context, batch []*Outgoing) []Answer {
 	return results
 }
 
+// Data types of message attributes, as the SDK wants them: it takes pointers and does not write to them.
+var (
+	stringType = "String"
+	numberType = "Number"
+)
+
+// queueEntry points into the message, which stays as it is.
 func queueEntry(m *Outgoing) types.SendMessageBatchRequestEntry {
 	e := types.SendMessageBatchRequestEntry{
-		MessageBody:  aws.String(m.Body),
+		MessageBody:  &m.Body,
 		DelaySeconds: int32(m.Delay / time.Second), //nolint:gosec // at most 900
 	}
 	if len(m.Attributes) > 0 {
 		e.MessageAttributes = make(map[string]types.MessageAttributeValue, len(m.Attributes))
 	}
+	values := make([]string, 0, len(m.Attributes))
 	for name, value := range m.Attributes {
-		kind := stringType
+		values = append(values, value)
+		v := types.MessageAttributeValue{DataType: &stringType, StringValue: &values[len(values)-1]}
 		if name == AttributePayloadSize {
-			kind = "Number"
+			v.DataType = &numberType
 		}
-		e.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String(kind), StringValue: aws.String(value)}
+		e.MessageAttributes[name] = v
 	}
 	if m.Group != "" {
-		e.MessageGroupId = aws.String(m.Group)
+		e.MessageGroupId = &m.Group
 	}
 	if m.DedupID != "" {
-		e.MessageDeduplicationId = aws.String(m.DedupID)
+		e.MessageDeduplicationId = &m.DedupID
 	}
 	if m.Trace != "" {
 		e.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
-			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: aws.String(stringType), StringValue: aws.String(m.Trace)},
+			string(types.MessageSystemAttributeNameForSendsAWSTraceHeader): {DataType: &stringType, StringValue: &m.Trace},
 		}
 	}
 	return e

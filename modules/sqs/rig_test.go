@@ -80,6 +80,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	core, logs := observer.New(zap.DebugLevel)
 	r.logs = logs
 	log := zap.New(core)
+	cfg.pool.DisableAutoscaler = true // it watches the processors, whose load a bubble cannot make virtual
 	r.pool, err = goroutine.NewPool(cfg.pool)
 	must(t, err)
 	must(t, r.pool.Start(t.Context()))

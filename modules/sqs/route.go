@@ -3,6 +3,7 @@ package sqs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fxpond/fxpond/modules/events"
@@ -102,4 +103,9 @@ func (c *Config) route(event string) (Route, error) {
 		}
 	}
 	return Route{}, fmt.Errorf("no route for event %q: add a sqs.Route whose Pattern matches it to sqs.Config.Publish", event)
+}
+
+// usesQueues says whether an SQS client is needed.
+func (c *Config) usesQueues() bool {
+	return len(c.Queues) > 0 || slices.ContainsFunc(c.Publish, func(r Route) bool { return r.to().kind == kindQueue })
 }

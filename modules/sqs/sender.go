@@ -31,9 +31,9 @@ type Sender interface {
 	// Size is the message's share of MaxBytes, counted as the service counts it.
 	Size(m *Outgoing) int
 
-	// Send makes one request for up to ten messages and answers for each of them, in their order. An
-	// entry that the service refused alone has an [*EntryError]; when the request as a whole failed,
-	// every result has its error.
+	// Send makes one request for up to ten messages and answers each of them, in their order. An entry
+	// that the service refused alone has an [*EntryError]; when the request as a whole failed,
+	// every answer has its error. It returns soon after ctx ends, or Stop cannot.
 	Send(ctx context.Context, batch []*Outgoing) []Answer
 }
 

@@ -33,6 +33,6 @@ func (q *intake) wakeOthers() {
 
 // noteHunger publishes what share reads of other queues without their locks. It needs mu.
 func (q *intake) noteHunger() {
-	q.hungry.Store(q.backlog.waiting() > 0)
+	q.hungry.Store(q.backlog.waiting() > 0 || q.more && q.runners > 0 && !q.paused)
 	q.slots.Store(int64(q.runners))
 }

@@ -4,9 +4,41 @@ import (
 	"context"
 	"encoding/hex"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
+
+const (
+	keyOperationType = attribute.Key("messaging.operation.type")
+	keyMessageID     = attribute.Key("messaging.message.id")
+	keyEvent         = attribute.Key("fxpond.event.name")
+)
+
+// startSpan begins the span of one event, from its line to its answer: the one that the span of the
+// receiving side links to. Without a tracer the caller's own span takes that place.
+func (o *outlet) startSpan(ctx context.Context, event string) (context.Context, trace.Span) {
+	if o.tel.tracer == nil {
+		return ctx, nil
+	}
+	return o.tel.tracer.Start(ctx, "send "+o.to.Name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		keySystem.String("aws_sqs"), keyDestination.String(o.to.Name), keyOperation.String("send"), keyOperationType.String("send"), keyEvent.String(event)))
+}
+
+// endSpan tells how the event ended.
+func endSpan(span trace.Span, messageID string, err error) {
+	switch {
+	case span == nil:
+		return
+	case err != nil:
+		span.SetStatus(codes.Error, err.Error())
+		span.SetAttributes(keyError.String(errorType(err)))
+	default:
+		span.SetAttributes(keyMessageID.String(messageID))
+	}
+	span.End()
+}
 
 // W3C trace context as message attributes, for readers that know OpenTelemetry but not X-Ray.
 const (

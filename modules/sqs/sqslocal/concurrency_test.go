@@ -1,7 +1,10 @@
 package sqslocal_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"sync"
@@ -9,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
 )
@@ -177,4 +182,67 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// Polls that give up at any moment, in a crowd: no message stays behind while somebody waits for one, and none goes to a poll
+// that has given up.
+func TestPollsThatGiveUpStrandNothing(t *testing.T) {
+	for name, fifo := range map[string]bool{"standard": false, "fifo": true} {
+		t.Run(name, func(t *testing.T) {
+			const messages, pollers = 500, 20
+			b := inProcess(t, sqslocal.Config{})
+			queue, suffix := "q", ""
+			if fifo {
+				queue, suffix = "q.fifo", `,"MessageGroupId":"g%d","MessageDeduplicationId":"%d"`
+			}
+			url := b.queue(queue, map[string]string{"VisibilityTimeout": "43200"})
+			var left atomic.Int64
+			left.Store(messages)
+			over := make(chan struct{})
+			var all sync.WaitGroup
+			for i := range pollers {
+				all.Go(func() {
+					random := rand.New(rand.NewPCG(1, uint64(i)))
+					for left.Load() > 0 {
+						ctx, cancel := context.WithCancel(t.Context())
+						stop := time.AfterFunc(time.Duration(random.IntN(2000))*time.Microsecond, cancel)
+						out, err := b.client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 20, MaxNumberOfMessages: 2})
+						stop.Stop()
+						cancel()
+						if errors.Is(err, sqslocal.ErrClosed) {
+							return
+						}
+						if err != nil {
+							continue
+						}
+						for _, m := range out.Messages {
+							if err := b.remove(url, m); err != nil {
+								t.Error(err)
+							}
+						}
+						if left.Add(-int64(len(out.Messages))) == 0 {
+							close(over)
+						}
+					}
+				})
+			}
+			r := b.raw(url)
+			for i := range messages {
+				id := suffix
+				if fifo {
+					id = fmt.Sprintf(suffix, i%7, i)
+				}
+				r.call("SendMessage", fmt.Sprintf(`{"QueueUrl":%q,"MessageBody":"x"%s}`, url, id))
+			}
+			select {
+			case <-over:
+			case <-time.After(2 * time.Minute):
+				t.Fatalf("%d messages are stranded: %+v", left.Load(), b.state(queue))
+			}
+			all.Wait()
+			if n := b.srv.Journal().Count(queue, sqslocal.Received); n != messages {
+				t.Errorf("%d messages were received %d times", messages, n)
+			}
+		})
+	}
 }

@@ -203,6 +203,7 @@ func (d *drawn) before(ctx context.Context, closing <-chan struct{}) (context.Co
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
+			return ctx, func() {}, ctx.Err() // the client has gone, nothing done
 		case <-closing:
 		}
 	}

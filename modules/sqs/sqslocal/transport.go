@@ -35,10 +35,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		inner.Body = http.NoBody
 	}
 	answer := t.server.answer(r.Context(), inner, nil)
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
 	if answer.reset {
+		if err := r.Context().Err(); err != nil {
+			return nil, err
+		}
 		return nil, &net.OpError{Op: "read", Net: "sqslocal", Err: syscall.ECONNRESET}
 	}
 	header := http.Header{}
