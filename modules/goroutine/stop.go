@@ -32,6 +32,10 @@ func (p *Pool) Stop(ctx context.Context) error {
 		}
 	}
 	started := p.phase != phaseNew
+	p.phase = phaseDraining
+	if !started {
+		p.phase = phaseCancelled // or settle would start what waits
+	}
 	p.refuse()
 	p.mu.Unlock()
 
@@ -44,9 +48,8 @@ func (p *Pool) Stop(ctx context.Context) error {
 	return p.stopErr
 }
 
-// refuse needs mu.
+// refuse ends all waits for room and slots. It needs mu.
 func (p *Pool) refuse() {
-	p.phase = phaseDraining
 	for p.blocked.n > 0 {
 		w := p.blocked.pop()
 		p.reject(&w.entry, ErrStopped)
