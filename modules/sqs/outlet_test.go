@@ -141,8 +141,8 @@ func TestPublishAsyncFillsRequests(t *testing.T) {
 			}
 			ids[sent.MessageID] = true
 		}
-		if n := d.requests(); n > 101 {
-			t.Errorf("1000 events took %d requests, want 100, and one for a start", n)
+		if n := d.requests(); n > 105 { // the first ones leave while nobody else is in sight
+			t.Errorf("1000 events took %d requests, want 100, and a few for a start", n)
 		}
 	})
 }
