@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +69,32 @@ func BenchmarkDispatchNoop(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			if o := bus.Deliver(ctx, userCreated.New(ada)); o.Err() != nil {
+				b.Fatal(o.Err())
+			}
+		}
+	})
+	b.Run("fxpond Decode+Deliver, one listener", func(b *testing.B) {
+		decoder, err := events.NewDecoder(events.DecodeConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		bus, err := events.NewBus(events.Config{}, startPool(b), []events.Listener{userCreated.Listener("l", noop[user])})
+		if err != nil {
+			b.Fatal(err)
+		}
+		// Each message is another: the ledger would answer for one it knows.
+		head := []byte(`{"fxpond":1,"name":"user.created","time":"2026-01-02T03:04:05Z","source":"shop","data":{"id":1,"name":"Ada","email":"ada@example.org"},"id":"`)
+		tail, n := []byte(`"}`), 0
+		b.ReportAllocs()
+		for b.Loop() {
+			n++
+			body := append(append([]byte(nil), head...), strconv.Itoa(n)...)
+			body = append(body, tail...)
+			all, err := decoder.Decode(events.Message{Body: body})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if o := bus.Deliver(ctx, all[0]); o.Err() != nil {
 				b.Fatal(o.Err())
 			}
 		}

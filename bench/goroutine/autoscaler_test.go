@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,7 +111,10 @@ func pause(d time.Duration) {
 	<-timer.C
 }
 
-var loopsPerMicrosecond float64
+var (
+	loopsPerMicrosecond float64
+	sink                atomic.Uint64
+)
 
 // calibrate finds out how much work a microsecond of an idle processor is.
 func calibrate(t *testing.T) {
@@ -119,7 +123,7 @@ func calibrate(t *testing.T) {
 	best := time.Hour
 	for range 5 {
 		start := time.Now()
-		burn(loops)
+		sink.Store(burn(loops))
 		best = min(best, time.Since(start))
 	}
 	loopsPerMicrosecond = loops / (float64(best) / float64(time.Microsecond))
@@ -127,7 +131,7 @@ func calibrate(t *testing.T) {
 }
 
 func compute(d time.Duration) {
-	burn(int(loopsPerMicrosecond * float64(d) / float64(time.Microsecond)))
+	sink.Store(burn(int(loopsPerMicrosecond * float64(d) / float64(time.Microsecond))))
 }
 
 //go:noinline

@@ -119,44 +119,6 @@ func (b *Bus) Publish(ctx context.Context, events ...Any) error {
 	return errors.Join(errs...)
 }
 
-// Deliver runs the listeners of an event that a transport received, those that
-// have not finished it in an earlier delivery, waits for them, and says what
-// became of each. It logs nothing but skips: the outcome is the caller's to act
-// on and to report.
-func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
-	o := Outcome{EventID: e.ID, Event: e.Name}
-	routes, known, err := b.accept(ctx, &e)
-	if err != nil {
-		o.refused = err
-		return o
-	}
-	if len(routes) == 0 {
-		b.unheard(ctx, &e)
-		o.NoListener = true
-		return o
-	}
-	finished, err := b.finished(ctx, &e, routes)
-	if err != nil {
-		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
-		return o
-	}
-	r := b.newRun(&e, unfinished(routes, finished))
-	r.clock()
-	r.delivery = b.ledger != nil
-	ctx, watch := b.tel.processing(ctx, r, known)
-	done := r.stages(ctx)
-	watch.end(ctx)
-	o = b.outcome(r)
-	for _, name := range finished {
-		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
-	}
-	if done {
-		b.logSkipped(r)
-		r.release()
-	}
-	return o
-}
-
 // accept finds the routes of an event, and records it if it is to be.
 func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, err error) {
 	if routes, known = b.router.match(e.Name); !known {
@@ -168,31 +130,6 @@ func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, 
 		err = b.record.append(ctx, e)
 	}
 	return routes, known, err
-}
-
-// finished asks the ledger which listeners need not run again.
-func (b *Bus) finished(ctx context.Context, e *Any, routes []*route) ([]string, error) {
-	if b.ledger == nil || e.ID == "" {
-		return nil, nil
-	}
-	names := make([]string, len(routes))
-	for i, rt := range routes {
-		names[i] = rt.name
-	}
-	return b.ledger.Finished(ctx, e.identity(), names)
-}
-
-func unfinished(routes []*route, finished []string) []*route {
-	if len(finished) == 0 {
-		return routes
-	}
-	var left []*route
-	for _, rt := range routes {
-		if !slices.Contains(finished, rt.name) {
-			left = append(left, rt)
-		}
-	}
-	return left
 }
 
 func (b *Bus) outcome(r *run) Outcome {

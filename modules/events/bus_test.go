@@ -219,6 +219,53 @@ func TestDispositionFollowsFromAllListeners(t *testing.T) {
 	}
 }
 
+// One listener is called in place, without the pool: nothing else may differ.
+func TestOneListenerAlone(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for _, tc := range []struct {
+		name  string
+		do    func() error
+		class events.Class
+	}{
+		{"done", func() error { return nil }, events.ClassNone},
+		{"fails", func() error { return boom }, events.ClassError},
+		{"panics", func() error { panic(boom) }, events.ClassPanic},
+	} {
+		bus := newBus(t, []events.Listener{userCreated.Listener("l", func(context.Context, events.Event[user]) error { return tc.do() })})
+		for range 2 { // the second finds what the first has left
+			e := userCreated.New(user{})
+			if err := bus.Dispatch(t.Context(), e); errors.Is(err, boom) != (tc.class != events.ClassNone) {
+				t.Errorf("%s: dispatch: %v", tc.name, err)
+			}
+			o := bus.Deliver(t.Context(), e)
+			if r := o.Results[0]; r.Class != tc.class || tc.class == events.ClassNone && r.Status != events.StatusDone {
+				t.Errorf("%s: %+v", tc.name, r)
+			}
+		}
+	}
+}
+
+func TestACancelledContextStartsNoListener(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("lease lost")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(lost)
+	for n := 1; n <= 2; n++ {
+		var listeners []events.Listener
+		for i := range n {
+			listeners = append(listeners, userCreated.Listener(fmt.Sprint(i), func(context.Context, events.Event[user]) error {
+				t.Error("a listener ran")
+				return nil
+			}))
+		}
+		o := newBus(t, listeners).Deliver(ctx, userCreated.New(user{}))
+		if !errors.Is(o.Err(), lost) || o.Disposition().Action != events.Retry {
+			t.Errorf("%d listeners: %v, %+v", n, o.Err(), o.Disposition())
+		}
+	}
+}
+
 func TestStagesRunInOrderAndAFailureEndsThem(t *testing.T) {
 	t.Parallel()
 	var seen trail

@@ -15,7 +15,8 @@ import (
 // Only success is remembered, a Skip included. The package eventstest holds the
 // suite that every implementation passes.
 type Ledger interface {
-	// Finished returns those of the listeners that have finished the event.
+	// Finished returns those of the listeners that have finished the event. It
+	// must not keep the slice.
 	Finished(ctx context.Context, event string, listeners []string) ([]string, error)
 
 	// Run calls fn and, if it returns nil, remembers that the listener has
@@ -55,6 +56,7 @@ type MemoryLedger struct {
 type mark struct {
 	finished []string
 	running  []string
+	room     [4]string // for both, while they are few
 }
 
 // DefaultLedgerSize is how many events a MemoryLedger remembers by default,
@@ -140,6 +142,7 @@ func (m *MemoryLedger) add(event string) *mark {
 		m.queue = m.queue[1:] // the next growth leaves the room behind
 	}
 	known := new(mark)
+	known.finished, known.running = known.room[0:0:2], known.room[2:2:4]
 	m.marks[event] = known
 	m.queue = append(m.queue, event)
 	return known

@@ -79,7 +79,7 @@ func retryLimit(policy goroutine.RetryPolicy) limit {
 		patience = max(defaultRetryPatience, policy.Delay)
 	}
 	return func(next handler) handler {
-		return func(ctx context.Context, e *Any) error {
+		return func(ctx context.Context, e *incoming) error {
 			var settled error
 			err := goroutine.Retry(ctx, policy, func(ctx context.Context) error {
 				err := next(ctx, e)
@@ -112,7 +112,7 @@ func newBreaker(name string, cfg goroutine.BreakerConfig) (*goroutine.Breaker, e
 
 func breakerLimit(b *goroutine.Breaker) limit {
 	return func(next handler) handler {
-		return func(ctx context.Context, e *Any) error {
+		return func(ctx context.Context, e *incoming) error {
 			return b.Do(ctx, func(ctx context.Context) error { return next(ctx, e) })
 		}
 	}
@@ -120,7 +120,7 @@ func breakerLimit(b *goroutine.Breaker) limit {
 
 func timeLimit(name string, d time.Duration) limit {
 	return func(next handler) handler {
-		return func(ctx context.Context, e *Any) error {
+		return func(ctx context.Context, e *incoming) error {
 			ctx, cancel := context.WithTimeoutCause(ctx, d, ErrTimeout)
 			defer cancel()
 			err := next(ctx, e)
@@ -146,7 +146,7 @@ type passes struct {
 type passesKey struct{}
 
 func (g *gate) limit(next handler) handler {
-	return func(ctx context.Context, e *Any) error {
+	return func(ctx context.Context, e *incoming) error {
 		held, _ := ctx.Value(passesKey{}).(*passes)
 		for p := held; p != nil; p = p.outer {
 			if p.gate == g {

@@ -54,8 +54,8 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 		l.view = newView(handle)
 	}
 	l.handle = func(check bool) handler {
-		return func(ctx context.Context, e *Any) error {
-			typed, err := as[T](e, flat)
+		return func(ctx context.Context, e *incoming) error {
+			typed, err := as[T](&e.Any, flat)
 			if err != nil {
 				if wrong, ok := errors.AsType[*PayloadError](err); ok {
 					wrong.Listener = name
@@ -80,5 +80,5 @@ func (l *listener) Handle(ctx context.Context, e Any) error {
 	if l.handle == nil {
 		return Permanent(fmt.Errorf("listener %q has no handler", l.name))
 	}
-	return l.handle(l.options.validate)(ctx, &e)
+	return l.handle(l.options.validate)(ctx, &incoming{Any: e})
 }

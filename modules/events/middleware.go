@@ -20,7 +20,13 @@ type Middleware func(l Listener, next Handler) Handler
 
 // handler is a Handler inside the bus. It only reads the event: copying it at
 // each step took as long as all else together.
-type handler func(ctx context.Context, e *Any) error
+type handler func(ctx context.Context, e *incoming) error
+
+// incoming is an event on its way through the bus.
+type incoming struct {
+	Any
+	key string // its identity, if the ledger has been asked for it
+}
 
 // compile builds the way into a listener, from outside to inside: middleware of
 // the bus, of the listener, its limits, the ledger, the listener itself. What
@@ -49,17 +55,17 @@ func wrapped(l Listener, h handler, wraps []Middleware) handler {
 	if len(wraps) == 0 {
 		return h
 	}
-	next := Handler(func(ctx context.Context, e Any) error { return h(ctx, &e) })
+	next := Handler(func(ctx context.Context, e Any) error { return h(ctx, &incoming{Any: e}) })
 	for _, wrap := range slices.Backward(wraps) {
 		next = wrap(l, next)
 	}
-	return func(ctx context.Context, e *Any) error { return next(ctx, *e) }
+	return func(ctx context.Context, e *incoming) error { return next(ctx, e.Any) }
 }
 
 // contained turns a panic into an error where it happens, so that retries,
 // breakers and transactions around it see a failure like any other.
 func contained(h handler) handler {
-	return func(ctx context.Context, e *Any) (err error) {
+	return func(ctx context.Context, e *incoming) (err error) {
 		defer func() {
 			if fault := recover(); fault != nil {
 				err = &goroutine.PanicError{Value: fault, Stack: debug.Stack()}
@@ -71,12 +77,16 @@ func contained(h handler) handler {
 
 // ledgered runs h through the ledger.
 func ledgered(listener string, h handler, ledger Ledger) handler {
-	return func(ctx context.Context, e *Any) error {
+	return func(ctx context.Context, e *incoming) error {
 		if e.ID == "" {
 			return h(ctx, e) // nothing to know it by
 		}
+		key := e.key
+		if key == "" { // middleware hands on the event alone
+			key = e.identity()
+		}
 		var skipped error
-		ran, err := ledger.Run(ctx, e.identity(), listener, func(ctx context.Context) error {
+		ran, err := ledger.Run(ctx, key, listener, func(ctx context.Context) error {
 			err := h(ctx, e)
 			if isSkip(err) {
 				skipped, err = err, nil

@@ -95,8 +95,8 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 // isolated gives a listener made by hand its own copy of the event, as As does
 // for the others.
 func isolated(l Listener) handler {
-	return func(ctx context.Context, shared *Any) error {
-		e := *shared
+	return func(ctx context.Context, shared *incoming) error {
+		e := shared.Any
 		e.Data, e.Metadata = clone(e.Data), maps.Clone(e.Metadata)
 		return l.Handle(ctx, e)
 	}

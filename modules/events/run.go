@@ -3,8 +3,11 @@ package events
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
 // run carries one event through its listeners, stage by stage. Runs are reused
@@ -12,7 +15,7 @@ import (
 // own.
 type run struct {
 	bus    *Bus
-	event  Any
+	event  incoming
 	routes []*route
 	// box holds the typed event for the listeners' views; viewed says that it
 	// holds this one. It is kept for the next event.
@@ -26,11 +29,15 @@ type run struct {
 	skipped bool
 	// watched says that one of the fields below is set.
 	watched bool
+	// timed says that took is kept.
+	timed bool
 	// delivery asks the ledger before each listener.
 	delivery bool
 	// took is how long each route ran, in nanoseconds; empty if nobody asks.
-	// A listener that outlives the pool's patience may write it late.
-	took []atomic.Int64
+	// A listener that outlives the pool's patience may write it late. names are
+	// the routes', for the ledger. Both are kept for the next event.
+	took  []atomic.Int64
+	names []string
 	// label is the event's metric label, if durations are measured; spans asks
 	// for a span per listener.
 	label string
@@ -43,22 +50,28 @@ func (b *Bus) newRun(e *Any, routes []*route) *run {
 	if !ok {
 		r = &run{bus: b}
 	}
-	r.event, r.routes = *e, routes
+	r.event.Any, r.routes = *e, routes
 	if len(r.fns) < len(routes) {
 		r.grow(len(routes))
 	}
 	if payload, ok := e.Data.(*Payload); ok {
 		payload.shared.Store(len(routes) > 1)
 	} else if len(routes) > 0 && routes[0].view != nil {
-		r.box, r.viewed = routes[0].view.fill(r.box, &r.event) // e itself must not escape
+		r.box, r.viewed = routes[0].view.fill(r.box, &r.event.Any) // e itself must not escape
 	}
 	return r
 }
 
 // clock makes the run measure how long each listener takes.
 func (r *run) clock() {
-	r.took = make([]atomic.Int64, len(r.routes))
-	r.watched = true
+	if cap(r.took) < len(r.routes) {
+		r.took = make([]atomic.Int64, len(r.routes))
+	}
+	r.took = r.took[:len(r.routes)]
+	for i := range r.took {
+		r.took[i].Store(0)
+	}
+	r.timed, r.watched = true, true
 }
 
 func (r *run) grow(n int) {
@@ -82,7 +95,7 @@ func (r *run) grow(n int) {
 // returned may go back: one that outlived its pool could still use it.
 func (r *run) release() {
 	if r.watched {
-		r.took, r.label, r.spans, r.watched, r.delivery = nil, "", false, false, false
+		r.label, r.spans, r.watched, r.delivery, r.timed, r.event.key = "", false, false, false, false, ""
 	}
 	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped, r.viewed = nil, nil, nil, nil, false, false
 	r.bus.runs.Put(r)
@@ -95,7 +108,7 @@ func (r *run) stages(ctx context.Context) bool {
 		for r.routes[to-1].order != r.routes[from].order {
 			to--
 		}
-		errs := r.bus.pool.Parallel(ctx, r.fns[from:to]...)
+		errs := r.stage(ctx, from, to)
 		if from == 0 {
 			r.errs = errs
 		} else {
@@ -115,6 +128,32 @@ func (r *run) stages(ctx context.Context) bool {
 	return true
 }
 
+// stage runs the listeners from one index to another in parallel. One alone is
+// called in place, which is what the pool would do, at a price.
+func (r *run) stage(ctx context.Context, from, to int) []error {
+	if to-from > 1 {
+		return r.bus.pool.Parallel(ctx, r.fns[from:to]...)
+	}
+	if ctx.Err() != nil {
+		return []error{context.Cause(ctx)}
+	}
+	if err := r.alone(ctx, from); err != nil {
+		return []error{err}
+	}
+	return oneDone
+}
+
+var oneDone = make([]error, 1)[:1:1] // read only
+
+func (r *run) alone(ctx context.Context, i int) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = &goroutine.PanicError{Value: fault, Stack: debug.Stack()}
+		}
+	}()
+	return r.fns[i](ctx)
+}
+
 // step runs one listener as something or someone wants to know about it, on
 // whatever goroutine the pool chose.
 func (r *run) step(ctx context.Context, i int) error {
@@ -123,7 +162,7 @@ func (r *run) step(ctx context.Context, i int) error {
 	if r.delivery {
 		handle = rt.deliver
 	}
-	if r.took != nil {
+	if r.timed {
 		took, began := &r.took[i], time.Now()
 		defer func() { took.Store(int64(time.Since(began))) }()
 	}
@@ -142,7 +181,7 @@ func (r *run) results() []ListenerResult {
 			continue
 		}
 		var took time.Duration
-		if r.took != nil {
+		if r.timed {
 			took = time.Duration(r.took[i].Load())
 		}
 		results[i] = newResult(rt.name, r.errs[i], took)

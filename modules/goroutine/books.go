@@ -23,7 +23,8 @@ type books struct {
 func (p *Pool) start(x *exec, e *entry, now time.Duration, timed bool) {
 	pooled := e.future == nil || e.future.pooled
 	if !x.shared || x.task.pooled != pooled || x.task.ctx != e.ctx {
-		x.task = &task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
+		x.task = x.newTask(p.clock.fast.Load())
+		*x.task = task{pool: p, ctx: e.ctx, pooled: pooled, inline: x.inline}
 		x.shared = shareable(e.ctx)
 	}
 	x.fn, x.future, x.group = e.fn, e.future, nil

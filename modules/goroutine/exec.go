@@ -32,7 +32,8 @@ type exec struct {
 	lenders  int    // goroutines that wait with the slot lent
 	slot     slotState
 	running  bool
-	shared   bool // task may be used again for the same context
+	slab     []task // see newTask
+	shared   bool   // task may be used again for the same context
 	inline   bool
 	timed    bool // since is exact: see clock
 	givenUp  bool // counted and resolved by Stop already
@@ -98,9 +99,26 @@ func (e *exec) cancel() context.CancelCauseFunc {
 	}
 }
 
+const slabSize = 16
+
+// newTask makes sixteen contexts at once for a fast pool (see clock), where all of them will be garbage
+// soon; otherwise one that is kept for long would keep fifteen others.
+func (e *exec) newTask(fast bool) *task {
+	if !fast {
+		e.slab = nil
+		return &task{}
+	}
+	if len(e.slab) == 0 {
+		e.slab = make([]task, slabSize)
+	}
+	t := &e.slab[0]
+	e.slab = e.slab[1:]
+	return t
+}
+
 // forget lets the collector have what an idle worker ran last.
 func (e *exec) forget() {
-	e.task, e.fn, e.future, e.group, e.shared = nil, nil, nil, nil, false
+	e.task, e.fn, e.future, e.group, e.slab, e.shared = nil, nil, nil, nil, nil, false
 }
 
 // enlist needs mu.

@@ -78,7 +78,7 @@ func (g *group) submit() bool {
 func (g *group) claim(x *exec, now time.Duration, timed bool) {
 	if x.group != g {
 		x.task = &task{pool: g.pool, ctx: g.ctx, pooled: g.pooled}
-		x.shared, x.group = false, g
+		x.shared, x.fn, x.future, x.group = false, nil, nil, g
 	}
 	x.index = g.next
 	g.next++

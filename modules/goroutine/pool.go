@@ -12,7 +12,7 @@ import (
 )
 
 // Pool runs tasks on a bounded number of workers. All its methods may be called concurrently, and
-// from inside its own tasks: no call of a task to its own pool can deadlock it, even with one worker.
+// from inside its own tasks, which cannot deadlock it, even with one worker (but see Reserve).
 // Make it with NewPool; tasks that are submitted before Start wait for it.
 type Pool struct {
 	cfg       Config

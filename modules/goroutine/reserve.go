@@ -19,7 +19,8 @@ type Reservation struct {
 // slot, is never given to idle reservations, so a consumer that waits for messages stops nobody.
 //
 // It returns ctx's cause if ctx ends first, ErrStopped as soon as the pool stops. Stop takes unused
-// slots back. Release what you do not use: a forgotten Reservation keeps its slots.
+// slots back. Release what you do not use: a forgotten Reservation keeps its slots. A task that calls
+// Reserve waits for slots besides its own.
 func (p *Pool) Reserve(ctx context.Context, most int) (*Reservation, error) {
 	if most < 1 {
 		return nil, fmt.Errorf("goroutine: cannot reserve %d slots; ask for one or more", most)

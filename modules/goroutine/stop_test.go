@@ -126,6 +126,37 @@ func TestStopReportsWhatItLeaves(t *testing.T) {
 	})
 }
 
+func TestAbandoningAJoinLeavesEarlierFuturesAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := NewPool(Config{MaxWorkers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		g := newGate()
+		begun := make(chan struct{})
+		f := Async(t.Context(), p, func(context.Context) (int, error) { <-begun; return 7, nil })
+		synctest.Wait()
+		go p.Parallel(t.Context(), g.task, g.task) // the second one is for the worker that runs f
+		synctest.Wait()
+		close(begun)
+		synctest.Wait()
+		if len(g.entered) != 2 {
+			t.Fatalf("%d of 2 run", len(g.entered))
+		}
+		var abandoned *AbandonedError
+		if err := p.Stop(t.Context()); !errors.As(err, &abandoned) || len(abandoned.Tasks) != 2 {
+			t.Error(err)
+		}
+		if v, err := f.Await(t.Context()); v != 7 || err != nil {
+			t.Errorf("got %d, %v", v, err)
+		}
+		close(g.leave)
+	})
+}
+
 func TestStopTakesReservedSlotsBack(t *testing.T) {
 	p := startPool(t, Config{MaxWorkers: 4})
 	r, err := p.Reserve(t.Context(), 3)

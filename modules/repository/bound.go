@@ -13,6 +13,6 @@ type bound struct{ value any }
 func (b bound) Build(builder clause.Builder) {
 	if stmt, ok := builder.(*gorm.Statement); ok {
 		stmt.Vars = append(stmt.Vars, b.value)
-		stmt.Dialector.BindVarTo(stmt, stmt, b.value)
+		stmt.BindVarTo(stmt, stmt, b.value)
 	}
 }

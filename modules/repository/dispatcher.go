@@ -21,6 +21,7 @@ type dispatcher struct {
 	runners []*runner // all, for stop
 	parked  []*runner // the last parked first: its stack is grown and its cache is warm
 	running int       // runners that are not parked
+	bursty  bool      // the last query was shared, or others wait
 	closed  bool
 	empty   chan struct{} // closed when the last runner has ended, after closed
 }
@@ -86,10 +87,14 @@ func (d *dispatcher) run(r *runner) {
 		d.mu.Unlock()
 	}()
 	for {
-		// A burst is usually on its way: let the callers queue the rest of it before the first query
-		// goes out. No timer is as cheap as this.
-		runtime.Gosched()
 		d.mu.Lock()
+		if d.bursty || d.running > 1 {
+			// More is on its way: let the callers queue it before the query goes out. No timer is as
+			// cheap as this, but a lone caller would feel even this.
+			d.mu.Unlock()
+			runtime.Gosched()
+			d.mu.Lock()
+		}
 		for len(d.ready) > 0 {
 			l := d.ready[0]
 			d.ready[0] = nil

@@ -11,6 +11,10 @@
 //   - Every asynchronous find is answered, with the caller's own value, error and cancellation, however
 //     many of them shared a query. None waits for a timer.
 //   - Names in SQL come from the model, never from input; every value is a bound parameter.
+//   - An event added to the Outbox is published, at least once, if its transaction commits, and not at all
+//     otherwise; events of one key are published in order. Nothing is sent while a transaction is open.
+//   - What a listener writes in the Ledger's transaction happens once, however often its event comes.
+//   - Reading the Store on from a cursor shows every committed event once.
 //   - Missing is ErrNotFound, a taken key ErrDuplicate, a stale version ErrConflict, on every database.
 //
 // # Databases
@@ -21,8 +25,15 @@
 //
 // # Start and stop
 //
-// In an Fx app add Module. Elsewhere NewDB, DB.Start and DB.Stop: Start connects and migrates under a
-// lock, Stop lets asynchronous finds end and closes the database.
+// In an Fx app add Module, and LedgerModule, StoreModule and OutboxTo as needed. Elsewhere NewDB, DB.Start
+// and DB.Stop, then NewLedger, NewStore and NewOutbox: Start connects and migrates under a lock, Stop lets
+// asynchronous finds end and closes the database. Stop an Outbox and a Ledger before their DB.
+//
+// # Limits
+//
+// When a PostgreSQL dump is restored into a new cluster, transaction ids begin anew: run UPDATE
+// fxpond_events SET tx_id = '3' once, and read the store from the beginning. MySQL and MariaDB are not
+// supported.
 //
 // # Dependencies
 //

@@ -121,6 +121,7 @@ func (l *findLane[T, ID]) refuse(err error) {
 func (l *findLane[T, ID]) send(d *dispatcher, r *runner) {
 	l.listed = false
 	finds, ids := l.take()
+	d.bursty = len(finds) > 1 || l.waiting()
 	if l.waiting() {
 		l.listed = true
 		d.offer(l)

@@ -68,8 +68,9 @@ type Queue struct {
 	// weights 3 and 1 the first gets three of four. A queue alone gets them all. Default 1.
 	Weight int
 
-	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one,
-	// adds one for each full batch and takes one away for each empty one. Default 64.
+	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one, adds
+	// one for each full batch that listeners had to wait for, and takes one away for each empty one.
+	// Default 64.
 	MaxPollers int
 
 	// WaitTime is how long a receive waits for a message to arrive, in whole seconds up to 20s.

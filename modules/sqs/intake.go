@@ -172,14 +172,15 @@ func (q *intake) runnerDone() {
 }
 
 // accept takes the messages of one receive into the backlog, or gives them back when nothing starts
-// any more.
-func (q *intake) accept(messages []*message) {
+// any more. It says whether the backlog was empty, so that listeners had nothing to do.
+func (q *intake) accept(messages []*message) (starved bool) {
 	q.mu.Lock()
 	if q.stopping {
 		q.mu.Unlock()
 		q.release(messages)
-		return
+		return false
 	}
+	starved = q.backlog.waiting() == 0
 	q.held += len(messages)
 	if q.fifo && len(messages) > 0 {
 		r := &receipt{acks: newBatcher(maxBatch, q.c.cfg.AckLinger, q.flushDeletes), unsettled: len(messages)}
@@ -193,4 +194,5 @@ func (q *intake) accept(messages []*message) {
 	q.noteHunger()
 	q.wakeStart()
 	q.mu.Unlock()
+	return starved
 }

@@ -27,13 +27,14 @@ const (
 	fatalPollPause = 30 * time.Second
 )
 
-// poll makes one receive for up to n messages and takes its lesson: a full one makes room for another
-// poll, an empty one takes a poll away, a failed one pauses.
+// poll makes one receive for up to n messages and takes its lesson: a full one that listeners were
+// waiting for makes room for another poll, an empty one takes a poll away, a failed one pauses. More
+// polls than keep listeners busy would only queue up: at SQS, on the processors, in memory.
 func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
 	early := time.Since(began) < q.cfg.WaitTime/2
-	q.accept(messages)
+	starved := q.accept(messages)
 
 	q.mu.Lock()
 	switch {
@@ -46,7 +47,7 @@ func (q *intake) poll(ctx context.Context, n int) {
 		}
 	case len(messages) == 0:
 		q.target = max(q.target-1, 1)
-	case len(messages) == n:
+	case len(messages) == n && starved:
 		q.target = min(q.target+1, q.cfg.MaxPollers)
 	}
 	if err == nil {

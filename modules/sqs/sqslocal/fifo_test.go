@@ -101,3 +101,60 @@ func TestAQuietTenantPassesANoisyOne(t *testing.T) {
 		}
 	})
 }
+
+func TestFIFORedeliveryKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
+		for _, body := range []string{"0", "1", "2", "3"} {
+			b.send(url, body, group("g"))
+		}
+		got := b.receive(url, 0)
+		b.send(url, "4", group("g"))
+		for _, i := range []int{2, 0, 3, 1} {
+			b.must(b.hide(url, got[i], 0))
+		}
+		for i, m := range b.receive(url, 0) {
+			if *m.Body != string(rune('0'+i)) {
+				t.Errorf("message %d is %s", i, *m.Body)
+			}
+		}
+	})
+}
+
+func TestFIFOHandlesDieWithTheirVisibility(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		url := b.queue("q.fifo", map[string]string{"ContentBasedDeduplication": "true"})
+		b.send(url, "x", group("g"))
+		m := b.one(url, 0)
+		sleep(30 * time.Second)
+		if err := b.remove(url, m); code(err) != "InvalidParameterValue" {
+			t.Errorf("deleted with a dead handle: %v", err)
+		}
+		b.one(url, 0)
+	})
+}
+
+func TestFIFODeadLettersStartANewRetention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := inProcess(t, sqslocal.Config{})
+		b.queue("dead.fifo", map[string]string{"MessageRetentionPeriod": "3600"})
+		url := b.queue("q.fifo", map[string]string{
+			"ContentBasedDeduplication": "true", "VisibilityTimeout": "1800",
+			"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead.fifo","maxReceiveCount":1}`,
+		})
+		b.send(url, "x", group("g"))
+		b.one(url, 0)
+		sleep(30 * time.Minute)
+		b.none(url, 0)
+		sleep(time.Hour - time.Second)
+		if s := b.state("dead.fifo"); s.Visible != 1 {
+			t.Errorf("expired by the age of its first sending: %+v", s)
+		}
+		sleep(time.Second)
+		if s := b.state("dead.fifo"); s.Visible != 0 {
+			t.Errorf("not expired: %+v", s)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Deliver runs the listeners of an event that a transport received, those that
+// have not finished it in an earlier delivery, waits for them, and says what
+// became of each. It logs nothing but skips: the outcome is the caller's to act
+// on and to report.
+func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
+	o := Outcome{EventID: e.ID, Event: e.Name}
+	routes, known, err := b.accept(ctx, &e)
+	if err != nil {
+		o.refused = err
+		return o
+	}
+	if len(routes) == 0 {
+		b.unheard(ctx, &e)
+		o.NoListener = true
+		return o
+	}
+	r := b.newRun(&e, routes)
+	finished, err := b.finished(ctx, r)
+	if err != nil {
+		r.release()
+		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
+		return o
+	}
+	r.clock()
+	done := b.observe(ctx, r, known)
+	o = b.outcome(r)
+	for _, name := range finished {
+		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
+	}
+	if done {
+		b.logSkipped(r)
+		r.release()
+	}
+	return o
+}
+
+// observe runs the stages of a delivery, with span and duration if anyone looks.
+func (b *Bus) observe(ctx context.Context, r *run, known bool) bool {
+	if !b.tel.looks(ctx) {
+		return r.stages(ctx)
+	}
+	ctx, watch := b.tel.processing(ctx, r, known)
+	done := r.stages(ctx)
+	watch.end(ctx)
+	return done
+}
+
+// finished asks the ledger which listeners need not run again, and takes them
+// out of the run.
+func (b *Bus) finished(ctx context.Context, r *run) ([]string, error) {
+	if b.ledger == nil {
+		return nil, nil
+	}
+	r.delivery, r.watched = true, true
+	if r.event.ID == "" {
+		return nil, nil
+	}
+	r.names = r.names[:0]
+	for _, rt := range r.routes {
+		r.names = append(r.names, rt.name)
+	}
+	r.event.key = r.event.identity()
+	finished, err := b.ledger.Finished(ctx, r.event.key, r.names)
+	r.routes = unfinished(r.routes, finished)
+	return finished, err
+}
+
+func unfinished(routes []*route, finished []string) []*route {
+	if len(finished) == 0 {
+		return routes
+	}
+	var left []*route
+	for _, rt := range routes {
+		if !slices.Contains(finished, rt.name) {
+			left = append(left, rt)
+		}
+	}
+	return left
+}
