@@ -43,7 +43,7 @@ func TestConcurrentCallersShareRequests(t *testing.T) {
 		{"120 callers at 15ms", 120, 15 * time.Millisecond, 0.105, 5 * time.Millisecond},
 		{"2 callers at 15ms wait for nobody", 2, 15 * time.Millisecond, 1, 0},
 		{"a lone caller at 15ms waits for nobody", 1, 15 * time.Millisecond, 1, 0},
-		{"8 callers at 200ms", 8, 200 * time.Millisecond, 0.5, 5 * time.Millisecond},
+		{"8 callers at 200ms hardly wait", 8, 200 * time.Millisecond, 1, 5 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -141,8 +141,8 @@ func TestPublishAsyncFillsRequests(t *testing.T) {
 			}
 			ids[sent.MessageID] = true
 		}
-		if n := d.requests(); n > 101 {
-			t.Errorf("1000 events took %d requests, want 100, and one for a start", n)
+		if n := d.requests(); n > 105 { // the first ones leave while nobody else is in sight
+			t.Errorf("1000 events took %d requests, want 100, and a few for a start", n)
 		}
 	})
 }
