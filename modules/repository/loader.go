@@ -32,6 +32,13 @@ type find[T any, ID comparable] struct {
 	done  bool
 	batch *batch           // nil while queued
 	unbid func() (ok bool) // stops watching ctx; nil if nobody watches
+
+	lone struct { // what a query of this find alone needs, made with it
+		batch   batch
+		finds   [1]*find[T, ID]
+		ids     [1]ID
+		results [1]Result[T]
+	}
 }
 
 // batch is a query in flight, for as long as somebody waits for it.
@@ -134,7 +141,8 @@ func (l *findLane[T, ID]) send(d *dispatcher, r *runner) {
 	l.loader.d.tel.queries.Add(1)
 
 	ctx, cancel := l.context(finds)
-	b := &batch{waiting: len(finds), cancel: cancel}
+	b := &finds[0].lone.batch
+	*b = batch{waiting: len(finds), cancel: cancel}
 	for _, f := range finds {
 		f.batch = b
 	}
@@ -164,11 +172,13 @@ func (l *findLane[T, ID]) send(d *dispatcher, r *runner) {
 func (l *findLane[T, ID]) take() (finds []*find[T, ID], ids []ID) {
 	if len(l.queue) == 1 {
 		f := l.queue[0]
-		l.queue = nil
+		l.queue[0] = nil
+		l.queue = l.queue[:0]
 		if f.done {
 			return nil, nil
 		}
-		return []*find[T, ID]{f}, []ID{f.id}
+		f.lone.finds[0], f.lone.ids[0] = f, f.id
+		return f.lone.finds[:], f.lone.ids[:]
 	}
 	limit := l.loader.d.cfg.Coalesce.MaxBatch
 	seen := make(map[ID]struct{}, min(limit, len(l.queue)))
@@ -217,7 +227,9 @@ func (l *findLane[T, ID]) context(finds []*find[T, ID]) (context.Context, contex
 
 // query answers each find: its value, or its error.
 func (l *findLane[T, ID]) query(ctx context.Context, finds []*find[T, ID], ids []ID) (results []Result[T]) {
-	results = make([]Result[T], len(finds))
+	if results = finds[0].lone.results[:]; len(finds) > 1 {
+		results = make([]Result[T], len(finds))
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err := &goroutine.PanicError{Value: v, Stack: debug.Stack()}
