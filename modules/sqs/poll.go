@@ -32,7 +32,8 @@ const (
 func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
-	early := time.Since(began) < q.cfg.WaitTime/2
+	took := time.Since(began)
+	early := took < q.cfg.WaitTime/2
 	q.accept(messages)
 
 	q.mu.Lock()
@@ -47,7 +48,7 @@ func (q *intake) poll(ctx context.Context, n int) {
 	case len(messages) == 0:
 		q.target = max(q.target-1, 1)
 	case len(messages) == n:
-		q.target = min(q.target+1, q.cfg.MaxPollers)
+		q.target = min(q.target+1, q.cfg.MaxPollers, q.trip.polls(q.stats.acked.Load(), began.Add(took), took))
 	}
 	if err == nil {
 		q.failures = 0
