@@ -39,7 +39,6 @@ type intake struct {
 	more      bool          // the last receive was full: SQS has more
 	polls     int           // receives in flight
 	target    int           // receives that may be in flight
-	trip      trip          // how many of them are of use
 	asked     int           // messages that the polls in flight may bring
 	runners   int           // slots at work on this queue
 	held      int           // received and not finished: waiting or running

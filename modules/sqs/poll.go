@@ -33,14 +33,8 @@ const (
 func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
-<<<<<<< HEAD
 	early := time.Since(began) < q.cfg.WaitTime/2
 	starved := q.accept(messages)
-=======
-	took := time.Since(began)
-	early := took < q.cfg.WaitTime/2
-	q.accept(messages)
->>>>>>> rig
 
 	q.mu.Lock()
 	switch {
@@ -53,13 +47,8 @@ func (q *intake) poll(ctx context.Context, n int) {
 		}
 	case len(messages) == 0:
 		q.target = max(q.target-1, 1)
-<<<<<<< HEAD
 	case len(messages) == n && starved:
 		q.target = min(q.target+1, q.cfg.MaxPollers)
-=======
-	case len(messages) == n:
-		q.target = min(q.target+1, q.cfg.MaxPollers, q.trip.polls(q.stats.acked.Load(), began.Add(took), took))
->>>>>>> rig
 	}
 	if err == nil {
 		q.failures = 0
