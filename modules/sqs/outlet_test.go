@@ -38,7 +38,7 @@ func TestConcurrentCallersShareRequests(t *testing.T) {
 		requests float64 // for each message, at most
 		slower   time.Duration
 	}{
-		{"64 callers at 15ms", 64, 15 * time.Millisecond, 0.11, 3 * time.Millisecond},
+		{"64 callers at 15ms", 64, 15 * time.Millisecond, 0.11, 5 * time.Millisecond},
 		{"64 callers at 2ms", 64, 2 * time.Millisecond, 0.11, 5 * time.Millisecond},
 		{"120 callers at 15ms", 120, 15 * time.Millisecond, 0.105, 5 * time.Millisecond},
 		{"2 callers at 15ms wait for nobody", 2, 15 * time.Millisecond, 1, 0},
