@@ -23,8 +23,6 @@ var layers = map[string][]string{
 	"modules/sqs/sqslocal":              {},
 	"modules/sqs/sqslocal/conformance":  {"modules/sqs/sqslocal"},
 	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},
-	"modules/repository":                {"modules/goroutine", "modules/events"},
-	"modules/repository/postgres":       {"modules/goroutine", "modules/events", "modules/repository"},
 	"fxtest":                            {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
 	"cmd/example":                       {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
 }

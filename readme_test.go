@@ -56,7 +56,7 @@ func compile(t *testing.T, code string) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./readmeprogram").CombinedOutput() //nolint:gosec // our own files
+	out, err := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./readmeprogram").CombinedOutput()
 	if err != nil {
 		t.Errorf("the README's program does not compile: %v\n%s", err, out)
 	}

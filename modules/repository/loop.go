@@ -44,7 +44,7 @@ func (l *loop) run(ctx context.Context, ended chan<- struct{}) {
 		}
 		for ctx.Err() == nil && l.do(ctx) {
 		}
-		timer.Reset(l.every/2 + rand.N(l.every)) //nolint:gosec // jitter: many processes must not call in step
+		timer.Reset(l.every/2 + rand.N(l.every))
 	}
 }
 

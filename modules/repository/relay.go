@@ -234,7 +234,7 @@ func (o *Outbox) each(ctx context.Context, query, token string, ids []int64) err
 
 func (o *Outbox) fail(ctx context.Context, token string, now int64, e *entry) error {
 	pause := min(time.Second<<min(e.attempts-1, 6), time.Minute)
-	available, parked := now+(pause/2+randv2.N(pause/2)).Milliseconds(), int64(0) //nolint:gosec // jitter
+	available, parked := now+(pause/2+randv2.N(pause/2)).Milliseconds(), int64(0)
 	level := zap.WarnLevel
 	if goroutine.IsPermanent(e.err) {
 		e.faults++

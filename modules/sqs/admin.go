@@ -226,7 +226,7 @@ func (a *Admin) arn(ctx context.Context, queue string) (*string, error) {
 // receive looks without waiting, but for as long as the queue's own setting says.
 func (a *Admin) receive(ctx context.Context, url string, n int, visibility time.Duration) ([]types.Message, error) {
 	out, err := a.api.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
-		QueueUrl: aws.String(url), MaxNumberOfMessages: int32(n), VisibilityTimeout: int32(visibility / time.Second), //nolint:gosec // small
+		QueueUrl: aws.String(url), MaxNumberOfMessages: int32(n), VisibilityTimeout: int32(visibility / time.Second),
 		WaitTimeSeconds:             1, // a poll that does not wait asks only some of SQS's servers
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},

@@ -257,7 +257,7 @@ func leaseEnd(from time.Time, visibility time.Duration) time.Time {
 // renewalTime is about half of the visibility after now: early enough for several more tries, and
 // spread so that leases of one burst do not stay a burst.
 func renewalTime(now time.Time, visibility time.Duration) time.Time {
-	spread := 0.45 + 0.1*rand.Float64() //nolint:gosec // spreading load needs no secrecy
+	spread := 0.45 + 0.1*rand.Float64()
 	return now.Add(time.Duration(float64(visibility) * spread))
 }
 

@@ -94,13 +94,13 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 	defer cancel()
 	in := &awssqs.ReceiveMessageInput{
 		QueueUrl:                    aws.String(q.url),
-		MaxNumberOfMessages:         int32(n),                            //nolint:gosec // 1 to 10
-		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second), //nolint:gosec // at most 20
+		MaxNumberOfMessages:         int32(n),
+		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second),
 		MessageAttributeNames:       []string{"All"},
 		MessageSystemAttributeNames: systemAttributes,
 	}
 	if q.cfg.Visibility > 0 {
-		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second) //nolint:gosec // at most 12 h
+		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second)
 	}
 	q.request(receiveMessage)
 	out, err := q.c.api.ReceiveMessage(ctx, in, once)
@@ -158,5 +158,5 @@ func jittered(lowest, highest time.Duration, n int) time.Duration {
 	if shift := n - 1; shift < 32 && lowest<<max(shift, 0) < highest && lowest<<max(shift, 0) > 0 {
 		ceiling = lowest << max(shift, 0)
 	}
-	return max(ceiling/10, time.Duration(rand.Int64N(int64(ceiling)+1))) //nolint:gosec // spreading load needs no secrecy
+	return max(ceiling/10, time.Duration(rand.Int64N(int64(ceiling)+1)))
 }

@@ -87,7 +87,7 @@ var (
 func queueEntry(m *Outgoing) types.SendMessageBatchRequestEntry {
 	e := types.SendMessageBatchRequestEntry{
 		MessageBody:  &m.Body,
-		DelaySeconds: int32(m.Delay / time.Second), //nolint:gosec // at most 900
+		DelaySeconds: int32(m.Delay / time.Second),
 	}
 	if len(m.Attributes) > 0 {
 		e.MessageAttributes = make(map[string]types.MessageAttributeValue, len(m.Attributes))

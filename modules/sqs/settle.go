@@ -167,7 +167,7 @@ func (q *intake) changeVisibility(ctx context.Context, changes []visibilityChang
 		in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
 			Id:                aws.String(entryIDs[i]),
 			ReceiptHandle:     aws.String(c.handle),
-			VisibilityTimeout: int32(c.after / time.Second), //nolint:gosec // at most 12 h
+			VisibilityTimeout: int32(c.after / time.Second),
 		}
 	}
 	q.request(changeVisibilityBatch)
