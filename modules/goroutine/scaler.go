@@ -11,8 +11,8 @@ import "slices"
 //     is taken back: behind a saturated downstream more tasks only wait longer. The median of the ticks
 //     counts, and a failure needs a second window, because a machine that is shared stalls.
 //   - After a step back, rest, twice as long each time; a success ends that.
-//   - After a step up that failed, and at the ceiling, try a step down: it stays if it costs little. So a
-//     limit that noise, or a downstream that was faster then, has made too high comes back.
+//   - After a step up that failed, and at a ceiling that nobody chose, try a step down: it stays if it
+//     costs little. So a limit that noise, or a downstream that was faster then, has made too high comes back.
 //   - Shrink while goroutines queue for processors: more tasks only switch more.
 //   - Never conclude anything from windows in which nothing waited: arrivals set their throughput.
 type scaler struct {
@@ -162,9 +162,11 @@ func (s *scaler) judge(now sample, done int) (int, string) {
 // step goes on from a window that ended well.
 func (s *scaler) step(now sample, rate float64) (int, string) {
 	room := s.runnable < roomPerProc*float64(now.procs)
+	// A ceiling that the user set is also where the limit starts: it is their choice, not our guess.
+	guessed := now.limit == now.ceiling && now.start < now.ceiling
 	to, reason := now.limit, ""
 	switch {
-	case room && (s.down || now.limit == now.ceiling && s.from == 0) && now.limit > now.floor:
+	case room && (s.down || guessed && s.from == 0) && now.limit > now.floor:
 		to, reason = max(int(float64(now.limit)/laterGrowth), now.floor), reasonProbeDown
 		s.down = false
 	case room && now.limit < now.ceiling:

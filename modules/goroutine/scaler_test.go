@@ -41,6 +41,13 @@ func TestScaler(t *testing.T) {
 			t.Errorf("limit %d after 2 s", now.limit)
 		}
 	})
+	t.Run("does not try with less than the user set", func(t *testing.T) {
+		s, now := &scaler{}, at(64)
+		now.start, now.ceiling = 64, 64
+		if reasons := feed(s, now, 2000, knee(1000)); len(reasons) > 0 {
+			t.Errorf("moved a limit that the load fills: %v", reasons)
+		}
+	})
 	t.Run("settles near the knee", func(t *testing.T) {
 		for _, k := range []int{5, 10, 16, 23, 40, 90} {
 			s, now := &scaler{}, at(4)

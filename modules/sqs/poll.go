@@ -21,7 +21,7 @@ const (
 	// the queue, are an outage: one poll probes, with growing pauses.
 	outage = 3
 
-	hiccupPause    = 50 * time.Millisecond
+	hiccupPause    = 20 * time.Millisecond
 	minPollPause   = 100 * time.Millisecond
 	maxPollPause   = 10 * time.Second
 	fatalPollPause = 30 * time.Second
