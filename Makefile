@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint fuzz bench tidy ci
+.PHONY: help run test race lint fuzz bench rig tidy ci
 
 TOOL = go tool -modfile=tools/go.mod
 
@@ -24,9 +24,13 @@ fuzz: ## fuzz each target for FUZZTIME (default 10s)
 bench: ## measure against what a user would pick instead
 	cd bench && go test -run '^$$' -bench . -benchmem ./...
 
+rig: ## measure the SQS consumer and publisher against loops by hand and go-cloud
+	cd bench && go run ./sqs/cmd/rig
+
 tidy: ## bring go.mod and go.sum in order
 	go mod tidy
 	cd bench && go mod tidy
+	cd tools && go mod tidy
 
 ci: ## run what CI runs
 	.ci/run
