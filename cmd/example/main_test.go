@@ -16,6 +16,8 @@ import (
 
 	_ "github.com/aws/aws-lambda-go/events" // its samples, see TestRealSamplesOfAWSEndHandled
 	"go.uber.org/goleak"
+
+	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -147,6 +149,38 @@ func TestTheServiceAnswersAndStopsWithItsContext(t *testing.T) {
 	cancel()
 	if got := <-code; got != 0 {
 		t.Errorf("exit code %d", got)
+	}
+}
+
+func TestSQSQueueAndTheSDKsEnvironmentChooseTheEndpoint(t *testing.T) {
+	srv, err := sqslocal.Start(sqslocal.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close() //nolint:errcheck // the example has stopped
+	t.Setenv("SQS_QUEUE", "sign-ups")
+	t.Setenv("AWS_ENDPOINT_URL_SQS", srv.URL())
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_ACCESS_KEY_ID", "any")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "any")
+
+	code, _, errs := example(t, "", "-once", "-n", "10")
+	if code == 0 || !strings.Contains(errs, `"sign-ups"`) || !strings.Contains(errs, "create the queue") {
+		t.Errorf("a missing queue: exit code %d, %s", code, errs)
+	}
+
+	if _, err := srv.CreateQueue("sign-ups-dead", nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = srv.CreateQueue("sign-ups", map[string]string{
+		"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:sign-ups-dead","maxReceiveCount":5}`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := example(t, "", "-once", "-n", "300")
+	if code != 0 || !strings.Contains(out, `"sign-ups" on AWS`) || srv.Calls("SendMessageBatch") == 0 {
+		t.Errorf("exit code %d, %s\n%s", code, errs, out)
 	}
 }
 
