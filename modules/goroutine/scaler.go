@@ -7,6 +7,8 @@ import "slices"
 //
 //   - Grow by ratio, only while tasks wait and the processors have room: steps of one take minutes to
 //     reach what an I/O-bound load needs.
+//   - Tasks so slow that a window proves little are given room at once until a step has failed: they
+//     wait for something else than a processor.
 //   - Judge each step by throughput, a window later. A step that brought less than 30 % of its growth
 //     is taken back: behind a saturated downstream more tasks only wait longer. The median of the ticks
 //     counts, and a failure needs a second window, because a machine that is shared stalls.
@@ -130,7 +132,7 @@ func (s *scaler) judge(now sample, done int) (int, string) {
 		sum += n
 	}
 	proof := sum >= windowDone
-	if ticks < windowTicks || !proof && ticks < windowTicksMax {
+	if ticks < windowTicks || !proof && (s.probed || sum == 0) && ticks < windowTicksMax {
 		return now.limit, ""
 	}
 	rate := float64(sum) / float64(ticks)

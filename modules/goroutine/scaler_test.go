@@ -41,6 +41,13 @@ func TestScaler(t *testing.T) {
 			t.Errorf("limit %d after 2 s", now.limit)
 		}
 	})
+	t.Run("grows at once for slow tasks", func(t *testing.T) {
+		s, now := &scaler{}, at(4)
+		feed(s, now, 40, func(limit int) float64 { return float64(limit) / 20 }) // a second each
+		if now.limit != 128 {
+			t.Errorf("limit %d after 2 s", now.limit)
+		}
+	})
 	t.Run("does not try with less than the user set", func(t *testing.T) {
 		s, now := &scaler{}, at(64)
 		now.start, now.ceiling = 64, 64
@@ -155,7 +162,7 @@ func TestScaler(t *testing.T) {
 			t.Errorf("limit %d: %v", now.limit, reasons)
 		}
 	})
-	t.Run("grows slowly on tasks too slow to prove anything", func(t *testing.T) {
+	t.Run("grows slowly while nothing is done at all", func(t *testing.T) {
 		s, now := &scaler{}, at(4)
 		feed(s, now, windowTicksMax-1, func(int) float64 { return 0 })
 		if now.limit != 4 {
