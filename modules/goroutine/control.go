@@ -143,7 +143,7 @@ func (p *Pool) scale(runnable int, now time.Duration) ScaleDecision {
 		return ScaleDecision{}
 	}
 	procs := p.control.procs()
-	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n + p.outside
+	waiting := p.queued.n + p.joinable + p.blocked.n + p.resumers.n
 	if p.busy > 0 && 2*p.busy >= p.limit-p.held {
 		waiting += p.reservers.n // otherwise they wait for one another's idle slots
 	}

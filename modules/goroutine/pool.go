@@ -35,7 +35,6 @@ type Pool struct {
 	joined       queue[group]
 	joinable     int // functions of joined groups that nobody has claimed
 	reservers    queue[waiter]
-	outside      int           // tasks that callers hold back, by Demand
 	resumers     queue[waiter] // tasks that want their slot back
 	joinRun      int           // joined functions served since a queued task was
 	reserverTurn bool

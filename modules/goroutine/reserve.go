@@ -129,19 +129,3 @@ func (p *Pool) Free() int {
 	defer p.mu.Unlock()
 	return max(p.limit-p.busy-p.held-p.waking-p.lent, 0)
 }
-
-// Limit is how many tasks may run at once now. The autoscaler moves it.
-func (p *Pool) Limit() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.limit
-}
-
-// Demand tells the autoscaler of n more tasks that wait outside the pool, in a caller's own queue, or of
-// fewer if n is negative. Whoever holds work back instead of submitting it says so, or the limit does
-// not grow for it.
-func (p *Pool) Demand(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.outside += n
-}

@@ -64,10 +64,6 @@ type Queue struct {
 	// pool has slots.
 	Concurrency int
 
-	// Weight is the queue's part of the pool's slots while several queues have messages waiting; with
-	// weights 3 and 1 the first gets three of four. A queue alone gets them all. Default 1.
-	Weight int
-
 	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one, adds
 	// one for each full batch that listeners had to wait for, and takes one away for each empty one.
 	// Default 64.
@@ -142,9 +138,6 @@ func (c Config) withDefaults() Config {
 		if q.MaxPollers == 0 {
 			q.MaxPollers = 64
 		}
-		if q.Weight == 0 {
-			q.Weight = 1
-		}
 		spare := (c.ShutdownTimeout - 3*time.Second).Truncate(time.Second)
 		if q.WaitTime == 0 {
 			q.WaitTime = min(max(spare, time.Second), maxWaitTime)
@@ -199,9 +192,6 @@ func (c Config) validate() error {
 		seen[name] = true
 		if q.Concurrency < 0 {
 			report(at("Concurrency"), q.Concurrency, "use 0 for no cap, or a positive count")
-		}
-		if q.Weight < 0 {
-			report(at("Weight"), q.Weight, "use 0 for the default of 1, or a positive weight")
 		}
 		if q.MaxPollers < 0 {
 			report(at("MaxPollers"), q.MaxPollers, "use 0 for the default of 64, or a positive count")

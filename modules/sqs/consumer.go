@@ -196,10 +196,8 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
-		q.noteHunger()
 		q.wakeReceive()
 		q.mu.Unlock()
-		q.wakeOthers()
 	}
 	return nil
 }

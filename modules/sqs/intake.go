@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -36,7 +35,6 @@ type intake struct {
 	backlog   backlog
 	paused    bool
 	stopping  bool          // nothing starts any more
-	more      bool          // the last receive was full: SQS has more
 	polls     int           // receives in flight
 	target    int           // receives that may be in flight
 	asked     int           // messages that the polls in flight may bring
@@ -51,10 +49,6 @@ type intake struct {
 	mayReceive chan struct{} // capacity 1: wakes receiveLoop
 	mayStart   chan struct{} // capacity 1: wakes startLoop
 	settledAll chan struct{} // capacity 1: wakes flush
-
-	// For the other queues of the pool: do messages wait for slots, here or in SQS, and how many are ours.
-	hungry atomic.Bool
-	slots  atomic.Int64
 
 	work sync.WaitGroup // polls, runners and the two loops
 }
@@ -88,19 +82,11 @@ func (q *intake) startLoop(ctx context.Context) {
 		if q.cfg.Concurrency > 0 {
 			want = min(want, q.cfg.Concurrency-q.runners)
 		}
-		ours := q.share() - q.runners
 		q.mu.Unlock()
-		switch {
-		case want <= 0:
+		if want <= 0 {
 			await(ctx, q.mayStart)
-			continue
-		case ours <= 0: // the pool is not asked, for the other queues' sake, but it shall know
-			q.c.pool.Demand(1)
-			await(ctx, q.mayStart)
-			q.c.pool.Demand(-1)
 			continue
 		}
-		want = min(want, ours)
 		slots, err := q.c.pool.Reserve(ctx, want)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -130,7 +116,6 @@ func (q *intake) run(slots *goroutine.Reservation) {
 			return
 		}
 		q.runners++
-		q.noteHunger()
 		q.mu.Unlock()
 		q.work.Add(1)
 		err := slots.Go(context.Background(), q.runner)
@@ -163,11 +148,9 @@ func (q *intake) runner(ctx context.Context) error {
 func (q *intake) runnerDone() {
 	q.mu.Lock()
 	q.runners--
-	q.noteHunger()
 	q.wakeReceive()
 	q.wakeStart()
 	q.mu.Unlock()
-	q.wakeOthers()
 	q.work.Done()
 }
 
@@ -191,7 +174,6 @@ func (q *intake) accept(messages []*message) (starved bool) {
 	for _, m := range messages {
 		q.backlog.push(m)
 	}
-	q.noteHunger()
 	q.wakeStart()
 	q.mu.Unlock()
 	return starved

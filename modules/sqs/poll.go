@@ -54,8 +54,6 @@ func (q *intake) poll(ctx context.Context, n int) {
 		q.failures = 0
 		q.lastPoll = time.Now()
 	}
-	q.more = err == nil && len(messages) == n
-	q.noteHunger()
 	failures := q.failures
 	q.mu.Unlock()
 
@@ -71,7 +69,6 @@ func (q *intake) poll(ctx context.Context, n int) {
 	q.asked -= n
 	q.wakeReceive()
 	q.mu.Unlock()
-	q.wakeOthers()
 }
 
 // systemAttributes are those that are read here; each one that is asked for costs its decoding.
