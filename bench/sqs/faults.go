@@ -7,7 +7,7 @@ import (
 	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
 )
 
-// weather is the faults of the bar: 5 % errors, 2 % throttles, 1 % resets, half of them after the action is
+// weather is bad but not an outage: 5 % errors, 2 % throttles, 1 % resets, half of them after the action is
 // done, and 5 % of the entries of delete batches.
 var weather = []sqslocal.Fault{
 	{Effect: sqslocal.ServerError, Probability: 0.05},

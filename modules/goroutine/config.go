@@ -40,7 +40,7 @@ type Config struct {
 	DisableAutoscaler bool
 }
 
-// The origin's defaults. 64 is where a task that computes 1 % of its time fills its processor, nearly.
+// 64 is where a task that computes 1 % of its time fills its processor, nearly.
 const (
 	defaultMinWorkers      = 2
 	defaultQueueSize       = 1000
