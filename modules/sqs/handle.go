@@ -64,7 +64,7 @@ func (q *intake) verdict(ctx context.Context, m *message) (verdict events.Dispos
 	}
 	verdict = events.Disposition{Action: events.Ack}
 	for _, e := range all {
-		verdict = worse(verdict, q.eventVerdict(ctx, m, e))
+		verdict = events.Combine(verdict, q.eventVerdict(ctx, m, e))
 	}
 	return verdict
 }
@@ -90,15 +90,6 @@ func (q *intake) eventVerdict(ctx context.Context, m *message, e events.Any) eve
 			zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	}
 	return verdict
-}
-
-// worse joins the verdicts on the events of one message: it is deleted only if all are done, and kept
-// for a retry if any may still succeed.
-func worse(a, b events.Disposition) events.Disposition {
-	if a.Action == events.Ack || b.Action == events.Retry {
-		return b
-	}
-	return a
 }
 
 // settle carries the verdict out and lets the group of a FIFO message go on, or go back.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -125,17 +126,10 @@ func (r *rig) stop() error {
 func (r *rig) dead() string { return deadOf(r.queue) }
 
 func deadOf(queue string) string {
-	if base, ok := cutSuffix(queue, ".fifo"); ok {
+	if base, ok := strings.CutSuffix(queue, ".fifo"); ok {
 		return base + "-dead.fifo"
 	}
 	return queue + "-dead"
-}
-
-func cutSuffix(s, suffix string) (string, bool) {
-	if len(s) > len(suffix) && s[len(s)-len(suffix):] == suffix {
-		return s[:len(s)-len(suffix)], true
-	}
-	return s, false
 }
 
 // send puts raw bodies into the queue, ten at a time.
