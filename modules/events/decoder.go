@@ -14,9 +14,9 @@ import (
 //
 // Decoding takes at most eight times the memory of the body, whatever is in it.
 type Decoder struct {
-	cfg   DecodeConfig
-	chain []Envelope
-	slots map[string]int // top-level keys worth keeping -> index in Layer.fields
+	cfg    DecodeConfig
+	chain  []Envelope
+	wanted map[string]string // top-level keys worth keeping, each by itself
 }
 
 // NewDecoder returns a decoder that knows the built-in envelopes and the ones
@@ -30,11 +30,9 @@ func NewDecoder(cfg DecodeConfig, envelopes ...Envelope) (*Decoder, error) {
 		return nil, fmt.Errorf("making the event decoder: %w", err)
 	}
 	d.chain = chain
-	d.slots = make(map[string]int)
+	d.wanted = make(map[string]string)
 	for _, key := range slices.Concat(wellKnownKeys, cfg.NameFields, []string{cfg.PayloadField}) {
-		if _, known := d.slots[key]; !known {
-			d.slots[key] = len(d.slots)
-		}
+		d.wanted[key] = key
 	}
 	return d, nil
 }

@@ -28,12 +28,18 @@ type Layer struct {
 	Body       []byte
 	Attributes map[string]string
 
-	slots  map[string]int
-	fields []json.RawMessage // by slot, nil if absent
+	wanted map[string]string // top-level keys that fields keeps, each by itself
+	fields []field           // few: most bodies have a handful of these keys, or none
 	object bool
 	err    error // why Body is not JSON within the limits
 	depth  int
 	budget int
+}
+
+// field is a top-level member of a body.
+type field struct {
+	key   string
+	value json.RawMessage
 }
 
 // Part is what an envelope holds: a payload, or a body that may be an envelope
@@ -60,10 +66,12 @@ func (l *Layer) JSON() bool { return l.err == nil }
 
 // Field returns the JSON of a top-level member of the body.
 func (l *Layer) Field(key string) (json.RawMessage, bool) {
-	if slot, kept := l.slots[key]; kept {
-		return l.fields[slot], l.fields[slot] != nil
+	for i := range l.fields {
+		if l.fields[i].key == key {
+			return l.fields[i].value, true
+		}
 	}
-	if !l.object {
+	if _, kept := l.wanted[key]; kept || !l.object {
 		return nil, false
 	}
 	var found json.RawMessage
@@ -115,29 +123,41 @@ func (l *Layer) time(key string) time.Time {
 
 // scan reads the body's top level, keeping the keys that envelopes ask for.
 func (d *Decoder) scan(body []byte, attributes map[string]string) *Layer {
-	l := &Layer{Body: body, Attributes: attributes, slots: d.slots, depth: d.cfg.MaxDepth}
-	l.fields = make([]json.RawMessage, len(d.slots))
+	l := &Layer{Body: body, Attributes: attributes, wanted: d.wanted, depth: d.cfg.MaxDepth}
 	if !utf8.Valid(body) {
 		l.err = errNotUTF8
 		return l
 	}
 	l.object, l.err = scanObject(body, d.cfg.MaxDepth, func(key, value []byte) {
 		// Without escapes the lookup needs no copy of the key.
-		slot, kept := d.slots[string(key[1:len(key)-1])]
+		name, kept := d.wanted[string(key[1:len(key)-1])]
 		if !kept && hasEscape(key) {
-			if name, ok := text(key); ok {
-				slot, kept = d.slots[name]
+			if plain, ok := text(key); ok {
+				name, kept = d.wanted[plain]
 			}
 		}
 		if kept {
-			l.fields[slot] = value
+			l.keep(name, value)
 		}
 	})
 	if l.err != nil {
-		clear(l.fields)
-		l.object = false
+		l.fields, l.object = nil, false
 	}
 	return l
+}
+
+// keep notes a member. Of two with the same key the last one counts, as in encoding/json.
+func (l *Layer) keep(key string, value []byte) {
+	for i := range l.fields {
+		if l.fields[i].key == key {
+			l.fields[i].value = value
+			return
+		}
+	}
+	if l.fields == nil {
+		l.fields = make([]field, 0, 8)
+	}
+	l.fields = append(l.fields, field{key, value})
 }
 
 // maxMetadata is how many entries metadata can have, maxRecords how many records

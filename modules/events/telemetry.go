@@ -62,7 +62,7 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 // telemetry makes spans and measures durations. With nothing configured it
 // costs a check per event.
 type telemetry struct {
-	lazy       bool // tracer is OpenTelemetry's stand-in until a provider is set
+	standIn    trace.TracerProvider // OpenTelemetry's own until a provider is set, nil if one was
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	parent     bool // process spans are children of the sender's, not linked
@@ -76,10 +76,12 @@ type telemetry struct {
 
 func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 	tracers, meters, propagator := o.tracers, o.meters, o.propagator
-	lazy := false
+	var standIn trace.TracerProvider
 	if tracers == nil {
 		tracers = otel.GetTracerProvider()
-		lazy = isStandIn(tracers)
+		if isStandIn(tracers) {
+			standIn = tracers
+		}
 	}
 	if meters == nil {
 		meters = otel.GetMeterProvider()
@@ -88,7 +90,7 @@ func newTelemetry(cfg Config, o busOptions) (*telemetry, error) {
 		propagator = otel.GetTextMapPropagator()
 	}
 	t := &telemetry{
-		lazy: lazy, tracer: tracers.Tracer(scopeName), propagator: propagator,
+		standIn: standIn, tracer: tracers.Tracer(scopeName), propagator: propagator,
 		parent: cfg.ParentFromMessage, listeners: !cfg.DisableListenerSpans,
 	}
 	meter := meters.Meter(scopeName)
@@ -114,8 +116,11 @@ func (t *telemetry) idle(ctx context.Context) bool {
 
 // looks says whether anybody wants to know of a delivery.
 func (t *telemetry) looks(ctx context.Context) bool {
-	return !t.lazy || !isStandIn(otel.GetTracerProvider()) || t.process.Enabled(ctx) || t.listener.Enabled(ctx)
+	return t.traces() || t.process.Enabled(ctx) || t.listener.Enabled(ctx)
 }
+
+// traces says whether a span could be seen by anybody.
+func (t *telemetry) traces() bool { return t.standIn == nil || otel.GetTracerProvider() != t.standIn }
 
 // isStandIn tells the provider that OpenTelemetry has while none is set. Its
 // spans are seen by nobody but cost six allocations each.
@@ -148,19 +153,31 @@ func (t *telemetry) dispatch(ctx context.Context, r *run, known bool) (context.C
 	return ctx, w
 }
 
-// processing observes an event that a transport delivers. Its span is linked to
-// the sender's, since one trace over a queue would last as long as the backlog.
+// processing observes an event that a transport delivers.
 func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context.Context, watch) {
 	w := watch{tel: t, run: r, series: series{event: eventLabel(r.event.Name, known)}}
 	origin, ok := ctx.Value(originKey{}).(Origin)
 	if ok {
 		w.series.system, w.series.destination = origin.System, origin.Destination
 	}
-	name := spanProcess + w.series.event
-	if origin.Destination != "" {
-		name = spanProcess + origin.Destination
+	if t.traces() {
+		ctx, w.span = t.startProcess(ctx, r, w.series)
 	}
-	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), t.sets.start(w.series)}
+	if t.process.Enabled(ctx) {
+		w.began = time.Now()
+	}
+	t.measure(ctx, r, known)
+	return ctx, w
+}
+
+// startProcess starts the span of a delivery. It is linked to the sender's, since one trace over a queue
+// would last as long as the backlog.
+func (t *telemetry) startProcess(ctx context.Context, r *run, s series) (context.Context, trace.Span) {
+	name := spanProcess + s.event
+	if s.destination != "" {
+		name = spanProcess + s.destination
+	}
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), t.sets.start(s)}
 	if len(r.event.Metadata) > 0 {
 		remote := t.propagator.Extract(context.Background(), propagation.MapCarrier(r.event.Metadata))
 		switch sender := trace.SpanContextFromContext(remote); {
@@ -171,17 +188,13 @@ func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: sender}))
 		}
 	}
-	ctx, w.span = t.tracer.Start(ctx, name, options...)
-	if w.span.IsRecording() {
-		w.span.SetAttributes(keyMessageID.String(r.event.ID))
+	ctx, span := t.tracer.Start(ctx, name, options...)
+	if span.IsRecording() {
+		span.SetAttributes(keyMessageID.String(r.event.ID))
 		r.spans = t.listeners
 		r.watched = r.watched || r.spans
 	}
-	if t.process.Enabled(ctx) {
-		w.began = time.Now()
-	}
-	t.measure(ctx, r, known)
-	return ctx, w
+	return ctx, span
 }
 
 // measure makes the run record the durations of its listeners, if anyone reads

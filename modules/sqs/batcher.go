@@ -61,5 +61,8 @@ func (b *batcher[T]) send() {
 	}
 	batch := b.pending
 	b.pending = nil
-	go b.flush(batch) // its owner counts the entries until they are settled
+	go func() { // its owner counts the entries until they are settled
+		deepen()
+		b.flush(batch)
+	}()
 }

@@ -40,11 +40,15 @@ func NewClient(ctx context.Context, opts ...func(*awssqs.Options)) (*awssqs.Clie
 	return awssqs.NewFromConfig(cfg, append([]func(*awssqs.Options){ForPollers}, opts...)...), nil
 }
 
-// ForPollers is an option for an SQS client of your own. It does two things that long-lived pollers
-// need: idle connections are kept for as many requests as are in flight (net/http keeps two for each
-// host), and the SDK's retry quota is lifted, since an outage would drain the quota that all pollers
-// share and starve the first requests after it. Attempts stay capped at three for each call.
+// ForPollers is an option for an SQS client of your own. It does what long-lived pollers need: idle
+// connections are kept for as many requests as are in flight (net/http keeps two for each host), the
+// endpoint is worked out once and not for each request, and the SDK's retry quota is lifted, since an
+// outage would drain the quota that all pollers share and starve the first requests after it. Attempts
+// stay capped at three for each call.
 func ForPollers(o *awssqs.Options) {
+	if o.EndpointResolverV2 != nil {
+		o.EndpointResolverV2 = &endpointMemo{next: o.EndpointResolverV2}
+	}
 	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
 		s.MaxAttempts = 3
 		s.MaxBackoff = 2 * time.Second
@@ -64,8 +68,12 @@ func ForPollers(o *awssqs.Options) {
 	})
 }
 
-// once turns the SDK's retries off: a receive is repeated by the poller, with a back-off of its own.
-func once(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
+// receiving turns off what the poller does better itself: a failed receive is repeated with a back-off of
+// its own, and a body that does not match its checksum fails alone and not with the nine others.
+func receiving(o *awssqs.Options) {
+	o.Retryer = aws.NopRetryer{}
+	o.DisableMessageChecksumValidation = true
+}
 
 var errNoClient = errors.New("sqs: there is no SQS client: make one with NewClient, or supply an *sqs.Client of the SDK to the app")
 

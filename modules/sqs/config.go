@@ -46,8 +46,9 @@ type Config struct {
 	// Default DoctorWarn.
 	Doctor Doctor
 
-	// DisableChecksums turns the SDK's MD5 check of bodies off, in the client that the module builds
-	// itself. TLS guards the way; the check costs about a microsecond for each KiB. Default false.
+	// DisableChecksums turns the MD5 check of bodies off: of received ones, which go back to the queue when
+	// they do not match, and of sent ones in the client that the module builds itself. TLS guards the way;
+	// the check costs about a microsecond for each KiB. Default false.
 	DisableChecksums bool
 
 	// ShutdownTimeout bounds Stop: the polls in flight, the running listeners and the last deletes

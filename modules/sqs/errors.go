@@ -38,7 +38,8 @@ func entryErrors(n int, failed []types.BatchResultErrorEntry, err error) []error
 	return errs
 }
 
-// entryIDs are positions: message ids collide when a redelivery travels with its first delivery.
+// entryIDs are positions: message ids collide when a redelivery travels with its first delivery. Requests
+// point to them: read only.
 var entryIDs = [maxBatch]string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
 
 func position(id string) int { return slices.Index(entryIDs[:], id) }

@@ -35,7 +35,10 @@ func (q *intake) receiveLoop(ctx context.Context) {
 		q.mu.Unlock()
 		switch {
 		case n > 0:
-			q.work.Go(func() { q.poll(ctx, n) })
+			q.work.Go(func() {
+				deepen()
+				q.poll(ctx, n)
+			})
 		case slots:
 			// Every slot is at work: the pool tells when one is free, and counts us as waiting.
 			if slot, err := q.c.pool.Reserve(ctx, 1); err == nil {

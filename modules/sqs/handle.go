@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
@@ -20,9 +21,8 @@ func (q *intake) handle(ctx context.Context, m *message) {
 	began := time.Now()
 	verdict := events.Disposition{Action: events.Retry, Reason: "the handler ended without an answer"}
 	defer func() { // also after Goexit
-		took := time.Since(began)
-		q.c.tel.processed(q, verdict.Action, took)
-		q.settle(m, verdict, took)
+		q.c.tel.decided(q, verdict.Action)
+		q.settle(m, verdict, time.Since(began))
 	}()
 
 	if q.processed.redelivered(m.id, m.lease.handle) {
@@ -30,7 +30,7 @@ func (q *intake) handle(ctx context.Context, m *message) {
 		verdict = events.Disposition{Action: events.Ack}
 		return
 	}
-	ctx, cancel, err := q.c.leases.work(ctx, m.lease)
+	ctx, cancel, err := q.c.leases.work(ctx, &m.lease)
 	if err != nil {
 		verdict.Reason = err.Error()
 		return
@@ -95,6 +95,7 @@ func (q *intake) eventVerdict(ctx context.Context, m *message, e events.Any) eve
 // settle carries the verdict out and lets the group of a FIFO message go on, or go back.
 func (q *intake) settle(m *message, verdict events.Disposition, took time.Duration) {
 	failed := verdict.Action != events.Ack
+	m.raw = types.Message{} // a message lives as long as the others of its receive
 	q.mu.Lock()
 	q.keepPace(took)
 	released := q.backlog.done(m, failed)

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
@@ -76,6 +77,8 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 
 // startLoop gives waiting messages the slots they need. Only the end of ctx ends it.
 func (q *intake) startLoop(ctx context.Context) {
+	// Running listeners outlive the loop: nothing but a lost lease or the end of the stop budget cancels them.
+	origin := events.WithOrigin(context.Background(), events.Origin{System: system, Destination: q.name})
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		want := q.backlog.waiting()
@@ -95,7 +98,7 @@ func (q *intake) startLoop(ctx context.Context) {
 			}
 			return
 		}
-		q.run(slots)
+		q.run(origin, slots)
 	}
 }
 
@@ -107,7 +110,7 @@ func await(ctx context.Context, signal <-chan struct{}) {
 }
 
 // run starts a runner on each reserved slot.
-func (q *intake) run(slots *goroutine.Reservation) {
+func (q *intake) run(ctx context.Context, slots *goroutine.Reservation) {
 	defer slots.Release()
 	for range slots.Len() {
 		q.mu.Lock()
@@ -118,7 +121,7 @@ func (q *intake) run(slots *goroutine.Reservation) {
 		q.runners++
 		q.mu.Unlock()
 		q.work.Add(1)
-		err := slots.Go(context.Background(), q.runner)
+		err := slots.Go(ctx, q.runner)
 		if err != nil {
 			q.runnerDone()
 		}

@@ -47,13 +47,12 @@ func newLeases() *leases {
 }
 
 // begin starts the lease of a message received just now.
-func (ls *leases) begin(m *message, handle string, now time.Time) *lease {
+func (ls *leases) begin(m *message, handle string, now time.Time) {
 	q := m.queue
-	l := &lease{message: m, handle: handle, received: now, deadline: leaseEnd(now, q.visibility), index: -1}
+	m.lease = lease{message: m, handle: handle, received: now, deadline: leaseEnd(now, q.visibility), index: -1}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.schedule(l, renewalTime(now, q.visibility))
-	return l
+	ls.schedule(&m.lease, renewalTime(now, q.visibility))
 }
 
 // work derives the context of the message's listeners, which ends when the lease is lost. It answers

@@ -17,7 +17,7 @@ type message struct {
 	id       string
 	group    string // FIFO message group, "" on a standard queue
 	receives int    // how often SQS has handed it out, this time included
-	lease    *lease
+	lease    lease
 	receipt  *receipt
 
 	handled bool          // to be deleted; otherwise
@@ -32,14 +32,20 @@ type receipt struct {
 	unsettled int // needs the intake's mu
 }
 
-func (q *intake) newMessage(raw types.Message, now time.Time) *message {
-	m := &message{queue: q, raw: raw, id: aws.ToString(raw.MessageId)}
-	m.readReceives()
-	if q.fifo {
-		m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+// newMessages begins the leases of one receive.
+func (q *intake) newMessages(received []types.Message, now time.Time) []*message {
+	all, messages := make([]message, len(received)), make([]*message, len(received))
+	for i, raw := range received {
+		m := &all[i]
+		m.queue, m.raw, m.id = q, raw, aws.ToString(raw.MessageId)
+		m.readReceives()
+		if q.fifo {
+			m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+		}
+		q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
+		messages[i] = m
 	}
-	m.lease = q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
-	return m
+	return messages
 }
 
 // readReceives reads SQS's count of receives, at least 1.

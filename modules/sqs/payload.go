@@ -2,6 +2,8 @@ package sqs
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // SQS's choice of checksum
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -80,6 +82,9 @@ func (p *Publisher) pack(ctx context.Context, m *Outgoing, to *Destination) erro
 // the body came from. An [*unreadableError] is for ever, any other error may pass.
 func (q *intake) unpack(ctx context.Context, m *message) (events.Message, error) {
 	in := q.decodable(m)
+	if sum := m.raw.MD5OfBody; sum != nil && !q.c.cfg.DisableChecksums && !intact(in.Body, *sum) {
+		return in, errDamaged
+	}
 	if _, offloaded := in.Attributes[AttributePayloadSize]; offloaded {
 		if at, ok := parsePointer(in.Body); ok {
 			body, err := fetch(ctx, q.c.store, at)
@@ -99,6 +104,15 @@ func (q *intake) unpack(ctx context.Context, m *message) (events.Message, error)
 		delete(in.Attributes, AttributeEncoding)
 	}
 	return in, nil
+}
+
+var errDamaged = errors.New("body does not match the checksum that SQS sent with it")
+
+// intact compares a body with its MD5, in hexadecimal digits.
+func intact(body []byte, sum string) bool {
+	var want [md5.Size]byte
+	n, err := hex.Decode(want[:], []byte(sum)[:min(len(sum), 2*md5.Size)])
+	return err == nil && n == md5.Size && md5.Sum(body) == want //nolint:gosec // SQS's choice, against damage, not attackers
 }
 
 // unreadableError is for a body that no retry makes readable.

@@ -79,6 +79,8 @@ var systemAttributes = []types.MessageSystemAttributeName{
 	types.MessageSystemAttributeNameAWSTraceHeader,
 }
 
+var allAttributes = []string{"All"}
+
 // receive makes the call. A panic, of a hook in the SDK client for instance, is an error of this one
 // poll; the next ones go on.
 func (q *intake) receive(n int) (messages []*message, err error) {
@@ -93,29 +95,24 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 		QueueUrl:                    aws.String(q.url),
 		MaxNumberOfMessages:         int32(n),
 		WaitTimeSeconds:             int32(q.cfg.WaitTime / time.Second),
-		MessageAttributeNames:       []string{"All"},
+		MessageAttributeNames:       allAttributes,
 		MessageSystemAttributeNames: systemAttributes,
 	}
 	if q.cfg.Visibility > 0 {
 		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second)
 	}
 	q.request(receiveMessage)
-	out, err := q.c.api.ReceiveMessage(ctx, in, once)
+	out, err := q.c.api.ReceiveMessage(ctx, in, receiving)
 	if err != nil {
 		return nil, fmt.Errorf("receiving: %w", err)
 	}
-	now := time.Now()
 	if len(out.Messages) == 0 {
 		q.stats.emptyReceives.Add(1)
 		return nil, nil
 	}
 	q.stats.received.Add(int64(len(out.Messages)))
 	q.c.tel.received(q, len(out.Messages))
-	messages = make([]*message, 0, len(out.Messages))
-	for _, raw := range out.Messages {
-		messages = append(messages, q.newMessage(raw, now))
-	}
-	return messages, nil
+	return q.newMessages(out.Messages, time.Now()), nil
 }
 
 // pauseAfter keeps a failed poll's place for a while, so that an endpoint that is down or throttles

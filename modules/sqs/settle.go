@@ -18,13 +18,13 @@ const settleTries = 5
 func (q *intake) ack(m *message) {
 	q.processed.add(m.id, m.lease.handle)
 	m.handled = true
-	q.c.leases.end(m.lease)
+	q.c.leases.end(&m.lease)
 }
 
 // retry makes a message visible again after d.
 func (q *intake) retry(m *message, d time.Duration) {
 	m.after = d
-	q.c.leases.end(m.lease)
+	q.c.leases.end(&m.lease)
 }
 
 // leaseEnded sends the settlement on its way.
@@ -74,9 +74,10 @@ func (q *intake) release(messages []*message) {
 func (q *intake) flushDeletes(batch []*message) {
 	q.untilSettled(len(batch), func(ctx context.Context, left []int) []error {
 		in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(q.url), Entries: make([]types.DeleteMessageBatchRequestEntry, len(left))}
+		handles := make([]string, len(left))
 		for i, at := range left {
-			handle := q.processed.handle(batch[at].id, batch[at].lease.handle)
-			in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: aws.String(entryIDs[i]), ReceiptHandle: aws.String(handle)}
+			handles[i] = q.processed.handle(batch[at].id, batch[at].lease.handle)
+			in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: &entryIDs[i], ReceiptHandle: &handles[i]}
 		}
 		q.request(deleteBatch)
 		out, err := q.c.api.DeleteMessageBatch(ctx, in)
@@ -165,8 +166,8 @@ func (q *intake) changeVisibility(ctx context.Context, changes []visibilityChang
 	}
 	for i, c := range changes {
 		in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
-			Id:                aws.String(entryIDs[i]),
-			ReceiptHandle:     aws.String(c.handle),
+			Id:                &entryIDs[i],
+			ReceiptHandle:     &changes[i].handle,
 			VisibilityTimeout: int32(c.after / time.Second),
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -16,11 +15,14 @@ import (
 // scope names the instrumentation of this package.
 const scope = "github.com/fxpond/fxpond/modules/sqs"
 
+// system is SQS in OpenTelemetry's messaging conventions.
+const system = "aws_sqs"
+
 // Names follow OpenTelemetry's messaging conventions where these have one; every label is a
 // configured queue or a fixed word.
 const (
 	metricConsumed  = "messaging.client.consumed.messages"
-	metricProcess   = "messaging.process.duration"
+	metricSettled   = "fxpond.sqs.settled.messages"
 	metricLeases    = "fxpond.sqs.leases"
 	metricRequests  = "fxpond.sqs.requests"
 	metricAbandoned = "fxpond.sqs.abandoned.messages"
@@ -48,7 +50,7 @@ var actionNames = [actions]string{"ReceiveMessage", "DeleteMessageBatch", "Chang
 // message costs more than the measurement.
 type telemetry struct {
 	consumed  metric.Int64Counter
-	process   metric.Float64Histogram
+	settled   metric.Int64Counter
 	leases    metric.Int64Counter
 	requests  metric.Int64Counter
 	abandoned metric.Int64Counter
@@ -58,11 +60,11 @@ type telemetry struct {
 }
 
 type labels struct {
-	queue    metric.MeasurementOption
-	outcomes map[events.Action]metric.MeasurementOption
-	requests [actions]metric.MeasurementOption
-	renewed  metric.MeasurementOption
-	lost     metric.MeasurementOption
+	queue    []metric.AddOption
+	outcomes map[events.Action][]metric.AddOption
+	requests [actions][]metric.AddOption
+	renewed  []metric.AddOption
+	lost     []metric.AddOption
 }
 
 func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
@@ -70,7 +72,7 @@ func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
 	var errs [5]error
 	t := &telemetry{labels: map[string]*labels{}}
 	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
-	t.process, errs[1] = meter.Float64Histogram(metricProcess, metric.WithUnit("s"), metric.WithDescription("Time from the start of a message's listeners to their outcome."))
+	t.settled, errs[1] = meter.Int64Counter(metricSettled, metric.WithUnit("{message}"), metric.WithDescription("Messages whose fate is decided: acknowledged, to be retried, dead-lettered."))
 	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
 	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
 	t.requests, errs[4] = meter.Int64Counter(metricRequests, metric.WithUnit("{request}"), metric.WithDescription("API requests of the consumer, each billed alike."))
@@ -83,12 +85,13 @@ func (t *telemetry) of(queue string) *labels {
 	if l, ok := t.labels[queue]; ok {
 		return l
 	}
-	set := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(more, keySystem.String("aws_sqs"), keyDestination.String(queue))...))
+	set := func(more ...attribute.KeyValue) []metric.AddOption {
+		all := attribute.NewSet(append(more, keySystem.String(system), keyDestination.String(queue))...)
+		return []metric.AddOption{metric.WithAttributeSet(all)}
 	}
 	l := &labels{
 		queue:    set(),
-		outcomes: map[events.Action]metric.MeasurementOption{},
+		outcomes: map[events.Action][]metric.AddOption{},
 		renewed:  set(keyOutcome.String("renewed")),
 		lost:     set(keyOutcome.String("lost")),
 	}
@@ -105,15 +108,15 @@ func (t *telemetry) of(queue string) *labels {
 // request counts one API request.
 func (q *intake) request(a action) {
 	q.stats.requests[a].Add(1)
-	q.c.tel.requests.Add(context.Background(), 1, q.labels.requests[a])
+	q.c.tel.requests.Add(context.Background(), 1, q.labels.requests[a]...)
 }
 
 func (t *telemetry) received(q *intake, n int) {
-	t.consumed.Add(context.Background(), int64(n), q.labels.queue)
+	t.consumed.Add(context.Background(), int64(n), q.labels.queue...)
 }
 
-func (t *telemetry) processed(q *intake, action events.Action, took time.Duration) {
-	t.process.Record(context.Background(), took.Seconds(), q.labels.outcomes[action])
+func (t *telemetry) decided(q *intake, action events.Action) {
+	t.settled.Add(context.Background(), 1, q.labels.outcomes[action]...)
 }
 
 func (t *telemetry) stopped(r StopReport) {
@@ -124,7 +127,7 @@ func (t *telemetry) stopped(r StopReport) {
 
 func (q *intake) leasesRenewed(n int) {
 	if n > 0 {
-		q.c.tel.leases.Add(context.Background(), int64(n), q.labels.renewed)
+		q.c.tel.leases.Add(context.Background(), int64(n), q.labels.renewed...)
 	}
 }
 
@@ -134,6 +137,6 @@ func (q *intake) leaseRenewFailed(l *lease, err error) {
 
 func (q *intake) leaseLost(l *lease, err error) {
 	q.stats.leasesLost.Add(1)
-	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost)
+	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost...)
 	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.message.id), zap.Error(err))
 }
