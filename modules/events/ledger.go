@@ -101,6 +101,22 @@ func (m *MemoryLedger) Run(ctx context.Context, event, listener string, fn func(
 	return true, err
 }
 
+// handle is Run for a handler of the bus, without the cost of a closure. A skip counts as success.
+func (m *MemoryLedger) handle(ctx context.Context, event, listener string, h handler, e *incoming) (err error) {
+	run, err := m.begin(event, listener)
+	switch {
+	case err != nil:
+		return err
+	case !run:
+		return Skip(errAlreadyDone)
+	}
+	succeeded := false
+	defer func() { m.end(event, listener, succeeded) }() // also after a panic
+	err = h(ctx, e)
+	succeeded = err == nil || isSkip(err)
+	return err
+}
+
 func (m *MemoryLedger) begin(event, listener string) (run bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -77,6 +77,7 @@ func contained(h handler) handler {
 
 // ledgered runs h through the ledger.
 func ledgered(listener string, h handler, ledger Ledger) handler {
+	memory, inMemory := ledger.(*MemoryLedger)
 	return func(ctx context.Context, e *incoming) error {
 		if e.ID == "" {
 			return h(ctx, e) // nothing to know it by
@@ -84,6 +85,9 @@ func ledgered(listener string, h handler, ledger Ledger) handler {
 		key := e.key
 		if key == "" { // middleware hands on the event alone
 			key = e.identity()
+		}
+		if inMemory {
+			return memory.handle(ctx, key, listener, h, e)
 		}
 		var skipped error
 		ran, err := ledger.Run(ctx, key, listener, func(ctx context.Context) error {

@@ -144,6 +144,16 @@ func (u *unwrapping) emit(e Any, payload []byte) error {
 		e.Timestamp = time.Now()
 	}
 	e.Timestamp = e.Timestamp.UTC()
+	if u.events == nil { // most messages hold one event: it is made together with its payload
+		first := new(struct {
+			events  [1]Any
+			payload Payload
+		})
+		first.payload.raw = payload
+		e.Data = &first.payload
+		u.events = append(first.events[:0], e)
+		return nil
+	}
 	e.Data = NewPayload(payload)
 	u.events = append(u.events, e)
 	return nil
