@@ -23,9 +23,10 @@ type Config struct {
 	// made if Record is set and no other store is given. Default 10,000.
 	StoreSize int
 
-	// LedgerSize is how many events the default ledger in memory remembers. It
-	// is made if no other ledger is given. Default 100,000, about 25 MB when
-	// full; -1 turns it off, so that a redelivered event runs all its listeners.
+	// LedgerSize is how many marks the default ledger in memory keeps, one for
+	// each listener that has finished an event. It is made if no other ledger is
+	// given. Default 250,000, about 12 MB when full; -1 turns it off, so that a
+	// redelivered event runs all its listeners.
 	LedgerSize int
 
 	// ParentFromMessage makes the span of a delivery a child of the sender's

@@ -3,7 +3,7 @@ package events
 import (
 	"context"
 	"errors"
-	"slices"
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -43,46 +43,58 @@ const inProgressDelay = time.Second
 
 // MemoryLedger is a Ledger in the memory of this process: it forgets when the
 // process ends, and does not know what other processes have done. It keeps the
-// newest events, a few hundred bytes each, and forgets the oldest first; a
-// forgotten event runs all its listeners again, as without a ledger.
+// newest marks, one for each listener of each event, and forgets the oldest
+// first; an event whose marks are forgotten runs its listeners again, as without
+// a ledger.
+//
+// A mark is a fingerprint of 128 bits: a hundred thousand events take a few
+// megabytes, and the garbage collector need not look into them. That two
+// different marks of a full ledger share a fingerprint has a chance of 1 in 10^27.
 type MemoryLedger struct {
 	limit int
+	seeds [4]maphash.Seed
 
-	mu    sync.Mutex
-	marks map[string]*mark
-	queue []string // keys, the oldest first
+	mu       sync.Mutex
+	running  map[fingerprint]struct{}
+	finished map[fingerprint]struct{}
+	order    []fingerprint // of finished, a ring once it is full
+	oldest   int           // in order
 }
 
-type mark struct {
-	finished []string
-	running  []string
-	room     [4]string // for both, while they are few
-}
+// fingerprint stands for a listener and an event.
+type fingerprint [2]uint64
 
-// DefaultLedgerSize is how many events a MemoryLedger remembers by default,
-// about 25 MB when full.
-const DefaultLedgerSize = 100_000
+// DefaultLedgerSize is how many marks a MemoryLedger keeps by default, about
+// 12 MB when full.
+const DefaultLedgerSize = 250_000
 
-// NewMemoryLedger returns a ledger that remembers up to size events; 0 or less
-// means DefaultLedgerSize.
+// NewMemoryLedger returns a ledger that keeps up to size marks; 0 or less means
+// DefaultLedgerSize.
 func NewMemoryLedger(size int) *MemoryLedger {
 	if size <= 0 {
 		size = DefaultLedgerSize
 	}
-	return &MemoryLedger{limit: size, marks: make(map[string]*mark)}
+	m := &MemoryLedger{limit: size, running: map[fingerprint]struct{}{}, finished: map[fingerprint]struct{}{}}
+	for i := range m.seeds {
+		m.seeds[i] = maphash.MakeSeed()
+	}
+	return m
+}
+
+func (m *MemoryLedger) fingerprint(event, listener string) fingerprint {
+	return fingerprint{
+		maphash.String(m.seeds[0], event) ^ maphash.String(m.seeds[1], listener),
+		maphash.String(m.seeds[2], event) ^ maphash.String(m.seeds[3], listener),
+	}
 }
 
 // Finished implements Ledger.
 func (m *MemoryLedger) Finished(_ context.Context, event string, listeners []string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.marks[event]
-	if known == nil {
-		return nil, nil
-	}
 	var finished []string
 	for _, l := range listeners {
-		if slices.Contains(known.finished, l) {
+		if _, done := m.finished[m.fingerprint(event, l)]; done {
 			finished = append(finished, l)
 		}
 	}
@@ -91,82 +103,67 @@ func (m *MemoryLedger) Finished(_ context.Context, event string, listeners []str
 
 // Run implements Ledger. It does not wait for a twin but answers ErrInProgress.
 func (m *MemoryLedger) Run(ctx context.Context, event, listener string, fn func(context.Context) error) (ran bool, err error) {
-	if run, err := m.begin(event, listener); !run {
+	mark := m.fingerprint(event, listener)
+	if run, err := m.begin(mark); !run {
 		return false, err
 	}
 	succeeded := false
-	defer func() { m.end(event, listener, succeeded) }() // also after a panic
+	defer func() { m.end(mark, succeeded) }() // also after a panic
 	err = fn(ctx)
 	succeeded = err == nil
 	return true, err
 }
 
-// handle is Run for a handler of the bus, without the cost of a closure. A skip counts as success.
+// handle is Run for a handler of the bus, without the cost of a closure. A skip
+// counts as success.
 func (m *MemoryLedger) handle(ctx context.Context, event, listener string, h handler, e *incoming) (err error) {
-	run, err := m.begin(event, listener)
-	switch {
+	mark := m.fingerprint(event, listener)
+	switch run, err := m.begin(mark); {
 	case err != nil:
 		return err
 	case !run:
 		return Skip(errAlreadyDone)
 	}
 	succeeded := false
-	defer func() { m.end(event, listener, succeeded) }() // also after a panic
+	defer func() { m.end(mark, succeeded) }() // also after a panic
 	err = h(ctx, e)
 	succeeded = err == nil || isSkip(err)
 	return err
 }
 
-func (m *MemoryLedger) begin(event, listener string) (run bool, err error) {
+func (m *MemoryLedger) begin(mark fingerprint) (run bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.marks[event]
-	if known == nil {
-		known = m.add(event)
-	}
-	switch {
-	case slices.Contains(known.finished, listener):
+	if _, done := m.finished[mark]; done {
 		return false, nil
-	case slices.Contains(known.running, listener):
+	}
+	if _, busy := m.running[mark]; busy {
 		return false, RetryAfter(ErrInProgress, inProgressDelay)
 	}
-	known.running = append(known.running, listener)
+	m.running[mark] = struct{}{}
 	return true, nil
 }
 
-func (m *MemoryLedger) end(event, listener string, succeeded bool) {
+func (m *MemoryLedger) end(mark fingerprint, succeeded bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.marks[event]
-	if known == nil { // forgotten meanwhile
-		if !succeeded {
-			return
-		}
-		known = m.add(event)
+	delete(m.running, mark)
+	if !succeeded {
+		return
 	}
-	known.running = slices.DeleteFunc(known.running, func(l string) bool { return l == listener })
-	if succeeded && !slices.Contains(known.finished, listener) {
-		known.finished = append(known.finished, listener)
+	m.finished[mark] = struct{}{}
+	if len(m.order) < m.limit {
+		m.order = append(m.order, mark)
+		return
 	}
+	delete(m.finished, m.order[m.oldest])
+	m.order[m.oldest] = mark
+	m.oldest = (m.oldest + 1) % m.limit
 }
 
-// add needs mu.
-func (m *MemoryLedger) add(event string) *mark {
-	if len(m.marks) >= m.limit {
-		delete(m.marks, m.queue[0])
-		m.queue[0] = ""
-		m.queue = m.queue[1:] // the next growth leaves the room behind
-	}
-	known := new(mark)
-	known.finished, known.running = known.room[0:0:2], known.room[2:2:4]
-	m.marks[event] = known
-	m.queue = append(m.queue, event)
-	return known
-}
-
-// Len returns how many events are remembered.
+// Len returns how many marks are kept.
 func (m *MemoryLedger) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.marks)
+	return len(m.finished)
 }

@@ -62,7 +62,7 @@ func (b *batcher[T]) send() {
 	batch := b.pending
 	b.pending = nil
 	go func() { // its owner counts the entries until they are settled
-		deepen()
+		deepen(false)
 		b.flush(batch)
 	}()
 }

@@ -36,7 +36,7 @@ func (q *intake) receiveLoop(ctx context.Context) {
 		switch {
 		case n > 0:
 			q.work.Go(func() {
-				deepen()
+				deepen(false)
 				q.poll(ctx, n)
 			})
 		case slots:
