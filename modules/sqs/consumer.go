@@ -86,13 +86,13 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 		return nil, errors.New("sqs: NewConsumer: no SQS client: pass one from NewClient")
 	}
 	o := newOptions(opts)
-	tel, err := newTelemetry(o.meters)
-	if err != nil {
-		return nil, err
-	}
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, tel: tel, leases: newLeases()}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, leases: newLeases()}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
+	}
+	var err error
+	if c.tel, err = newTelemetry(o.meters, c.intakes); err != nil {
+		return nil, fmt.Errorf("sqs: making instruments: %w", err)
 	}
 	return c, nil
 }

@@ -47,12 +47,12 @@ func (q *intake) bury(ctx context.Context, m *message, verdict events.Dispositio
 	if q.fifo {
 		in.MessageDeduplicationId = aws.String(m.id) // repeating this send adds no second copy
 	}
-	q.request(sendMessage)
+	q.stats.requests[sendMessage].Add(1)
 	if _, err := q.c.api.SendMessage(ctx, in); err != nil {
 		q.log.Warn("message not dead-lettered, it is retried", zap.String("message", m.id), zap.Error(err))
 		return events.Disposition{Action: events.Retry, Reason: verdict.Reason}
 	}
-	q.stats.deadLettered.Add(1)
+	m.buried = true
 	q.log.Warn("message dead-lettered", zap.String("message", m.id), zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	return events.Disposition{Action: events.Ack, Reason: verdict.Reason}
 }

@@ -21,7 +21,6 @@ func (q *intake) handle(ctx context.Context, m *message) {
 	began := time.Now()
 	verdict := events.Disposition{Action: events.Retry, Reason: "the handler ended without an answer"}
 	defer func() { // also after Goexit
-		q.c.tel.decided(q, verdict.Action)
 		q.settle(m, verdict, time.Since(began))
 	}()
 
@@ -106,7 +105,11 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 	q.mu.Unlock()
 
 	if !failed {
-		q.stats.acked.Add(1)
+		if m.buried {
+			q.stats.deadLettered.Add(1)
+		} else {
+			q.stats.handled.Add(1)
+		}
 		q.ack(m)
 		return
 	}

@@ -29,7 +29,6 @@ type intake struct {
 	changes   *batcher[*message]
 	processed *processed
 	stats     counters
-	labels    *labels
 	log       *zap.Logger
 
 	mu        sync.Mutex
@@ -63,7 +62,6 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 		fifo:      strings.HasSuffix(name, ".fifo"),
 		processed: newProcessed(),
 		log:       c.log.With(zap.String("queue", name)),
-		labels:    c.tel.of(name),
 		target:    1,
 
 		mayReceive: make(chan struct{}, 1),

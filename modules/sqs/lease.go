@@ -221,7 +221,7 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 		}
 	}
 	ls.mu.Unlock()
-	q.leasesRenewed(renewed)
+	q.stats.leasesRenewed.Add(int64(renewed))
 	for _, l := range settled {
 		l.message.leaseEnded(l.lost)
 	}

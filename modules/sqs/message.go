@@ -20,8 +20,10 @@ type message struct {
 	lease    lease
 	receipt  *receipt
 
+	buried  bool          // in the dead-letter queue
 	handled bool          // to be deleted; otherwise
 	after   time.Duration // visible again after this
+	tries   int           // requests that have tried to settle it
 	object  string        // key of the object that the body came from, "" for none
 }
 

@@ -101,7 +101,7 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 	if q.cfg.Visibility > 0 {
 		in.VisibilityTimeout = int32(q.cfg.Visibility / time.Second)
 	}
-	q.request(receiveMessage)
+	q.stats.requests[receiveMessage].Add(1)
 	out, err := q.c.api.ReceiveMessage(ctx, in, receiving)
 	if err != nil {
 		return nil, fmt.Errorf("receiving: %w", err)
@@ -111,7 +111,6 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 		return nil, nil
 	}
 	q.stats.received.Add(int64(len(out.Messages)))
-	q.c.tel.received(q, len(out.Messages))
 	return q.newMessages(out.Messages, time.Now()), nil
 }
 

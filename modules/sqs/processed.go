@@ -37,14 +37,18 @@ func (p *processed) redelivered(id, handle string) bool {
 	return true
 }
 
-// handle is the newest receipt handle of the message; deletes with an older one may have no effect.
-func (p *processed) handle(id, received string) string {
+// newest returns the newest receipt handles of messages; deletes with an older one may have no effect.
+func (p *processed) newest(batch []*message) []string {
+	handles := make([]string, len(batch))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h, ok := p.handles[id]; ok {
-		return h
+	for i, m := range batch {
+		handles[i] = m.lease.handle
+		if newer, ok := p.handles[m.id]; ok {
+			handles[i] = newer
+		}
 	}
-	return received
+	return handles
 }
 
 func (p *processed) forget(id string) {

@@ -72,21 +72,7 @@ func (q *intake) release(messages []*message) {
 }
 
 func (q *intake) flushDeletes(batch []*message) {
-	q.untilSettled(len(batch), func(ctx context.Context, left []int) []error {
-		in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(q.url), Entries: make([]types.DeleteMessageBatchRequestEntry, len(left))}
-		handles := make([]string, len(left))
-		for i, at := range left {
-			handles[i] = q.processed.handle(batch[at].id, batch[at].lease.handle)
-			in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: &entryIDs[i], ReceiptHandle: &handles[i]}
-		}
-		q.request(deleteBatch)
-		out, err := q.c.api.DeleteMessageBatch(ctx, in)
-		if err != nil {
-			return entryErrors(len(left), nil, err)
-		}
-		return entryErrors(len(left), out.Failed, nil)
-	}, func(at int, err error) {
-		m := batch[at]
+	q.untilSettled(batch, q.deletes, q.deleteBatch, func(m *message, err error) {
 		if err == nil {
 			q.processed.forget(m.id)
 			q.stats.deleted.Add(1)
@@ -99,44 +85,75 @@ func (q *intake) flushDeletes(batch []*message) {
 }
 
 func (q *intake) flushChanges(batch []*message) {
-	q.untilSettled(len(batch), func(ctx context.Context, left []int) []error {
-		changes := make([]visibilityChange, len(left))
-		for i, at := range left {
-			changes[i] = visibilityChange{handle: batch[at].lease.handle, after: batch[at].after}
-		}
-		return q.changeVisibility(ctx, changes)
-	}, func(at int, err error) {
+	q.untilSettled(batch, q.changes, q.returnBatch, func(m *message, err error) {
 		if err != nil && !senderFault(err) { // a refused handle means that SQS has the message back already
 			q.stats.settleFailed.Add(1)
-			q.log.Warn("message not given back, it returns when its visibility ends", zap.String("message", batch[at].id), zap.Error(err))
+			q.log.Warn("message not given back, it returns when its visibility ends", zap.String("message", m.id), zap.Error(err))
 		}
 	})
 }
 
-// untilSettled sends n entries, and again those that failed and may still succeed, with back-off. It
+// untilSettled sends a batch, and again the entries that failed and may still succeed. They wait a moment
+// and then join a later batch: a request of their own for each would cost more than the failures do. It
 // reports the end of each entry once.
-func (q *intake) untilSettled(n int, send func(ctx context.Context, left []int) []error, ended func(at int, err error)) {
-	left := make([]int, n)
-	for i := range left {
-		left[i] = i
-	}
-	for try := 1; ; try++ {
-		errs := send(q.c.settling, left)
-		again := left[:0]
-		for i, at := range left {
-			err := errs[i]
-			if err != nil && !senderFault(err) && try < settleTries && q.c.settling.Err() == nil {
-				again = append(again, at)
+func (q *intake) untilSettled(batch []*message, rejoin *batcher[*message], send func([]*message) []error, ended func(*message, error)) {
+	for {
+		errs := send(batch)
+		again := batch[:0]
+		for i, m := range batch {
+			m.tries++
+			if err := errs[i]; err == nil || senderFault(err) || m.tries == settleTries || q.c.settling.Err() != nil {
+				ended(m, err)
 				continue
 			}
-			ended(at, err)
+			again = append(again, m)
 		}
-		if left = again; len(left) == 0 {
-			break
+		q.settled(len(batch) - len(again))
+		if len(again) == 0 {
+			return
 		}
-		pause(q.c.settling, jittered(50*time.Millisecond, 2*time.Second, try))
+		pause(q.c.settling, jittered(50*time.Millisecond, 2*time.Second, again[0].tries))
+		if q.rejoined(again, rejoin) {
+			return
+		}
+		batch = again
 	}
-	q.settled(n)
+}
+
+// rejoined lets messages wait for others to share their request. Those of a FIFO receive have no others,
+// and in a stop nobody comes any more.
+func (q *intake) rejoined(messages []*message, b *batcher[*message]) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stopping || messages[0].receipt != nil {
+		return false
+	}
+	b.add(messages...)
+	return true
+}
+
+// deleteBatch makes one request for up to ten messages. The errors align with them.
+func (q *intake) deleteBatch(batch []*message) []error {
+	in := &awssqs.DeleteMessageBatchInput{QueueUrl: aws.String(q.url), Entries: make([]types.DeleteMessageBatchRequestEntry, len(batch))}
+	handles := q.processed.newest(batch)
+	for i := range batch {
+		in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: &entryIDs[i], ReceiptHandle: &handles[i]}
+	}
+	q.stats.requests[deleteBatch].Add(1)
+	out, err := q.c.api.DeleteMessageBatch(q.c.settling, in)
+	if err != nil {
+		return entryErrors(len(batch), nil, err)
+	}
+	return entryErrors(len(batch), out.Failed, nil)
+}
+
+// returnBatch lets up to ten messages become visible when they should.
+func (q *intake) returnBatch(batch []*message) []error {
+	changes := make([]visibilityChange, len(batch))
+	for i, m := range batch {
+		changes[i] = visibilityChange{handle: m.lease.handle, after: m.after}
+	}
+	return q.changeVisibility(q.c.settling, changes)
 }
 
 func (q *intake) settled(n int) {
@@ -171,7 +188,7 @@ func (q *intake) changeVisibility(ctx context.Context, changes []visibilityChang
 			VisibilityTimeout: int32(c.after / time.Second),
 		}
 	}
-	q.request(changeVisibilityBatch)
+	q.stats.requests[changeVisibilityBatch].Add(1)
 	out, err := q.c.api.ChangeMessageVisibilityBatch(ctx, in)
 	if err != nil {
 		return entryErrors(len(changes), nil, err)

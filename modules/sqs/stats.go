@@ -81,12 +81,16 @@ func (s QueueStats) DollarsPerMillion() float64 {
 
 // counters are the running totals of one intake.
 type counters struct {
-	received, acked, deleted, retried, deadLettered, released atomic.Int64
-	duplicates, unhandled, leasesLost, settleFailed           atomic.Int64
-	emptyReceives                                             atomic.Int64
+	received, handled, deleted, retried, deadLettered, released atomic.Int64
+	duplicates, unhandled, settleFailed                         atomic.Int64
+	leasesRenewed, leasesLost                                   atomic.Int64
+	emptyReceives                                               atomic.Int64
 
 	requests [actions]atomic.Int64
 }
+
+// acked counts messages that are done with, one way or the other.
+func (n *counters) acked() int64 { return n.handled.Load() + n.deadLettered.Load() }
 
 // Stats reads the counters.
 func (c *Consumer) Stats() Stats {
@@ -103,7 +107,7 @@ func (q *intake) snapshot() QueueStats {
 	defer q.mu.Unlock()
 	return QueueStats{
 		Name: q.name, Paused: q.paused,
-		Received: n.received.Load(), Acked: n.acked.Load(), Deleted: n.deleted.Load(),
+		Received: n.received.Load(), Acked: n.acked(), Deleted: n.deleted.Load(),
 		Retried: n.retried.Load(), DeadLettered: n.deadLettered.Load(), Released: n.released.Load(),
 		Duplicates: n.duplicates.Load(), Unhandled: n.unhandled.Load(),
 		LeasesLost: n.leasesLost.Load(), SettleFailed: n.settleFailed.Load(),

@@ -138,7 +138,7 @@ type stopCounts struct {
 func (c *Consumer) counts() stopCounts {
 	var n stopCounts
 	for _, q := range c.intakes {
-		n.finished += q.stats.acked.Load() + q.stats.retried.Load()
+		n.finished += q.stats.acked() + q.stats.retried.Load()
 		n.released += q.stats.released.Load()
 		q.mu.Lock()
 		n.running += q.running

@@ -3,13 +3,10 @@ package sqs
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
-
-	"github.com/fxpond/fxpond/modules/events"
 )
 
 // scope names the instrumentation of this package.
@@ -46,88 +43,78 @@ const (
 
 var actionNames = [actions]string{"ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "SendMessage"}
 
-// telemetry holds the instruments. Option sets are made once for each queue: making them for each
-// message costs more than the measurement.
+// telemetry holds the instruments. What Stats counts is read from there when somebody collects, so that
+// a message costs nothing more.
 type telemetry struct {
-	consumed  metric.Int64Counter
-	settled   metric.Int64Counter
-	leases    metric.Int64Counter
-	requests  metric.Int64Counter
+	consumed  metric.Int64ObservableCounter
+	settled   metric.Int64ObservableCounter
+	leases    metric.Int64ObservableCounter
+	requests  metric.Int64ObservableCounter
 	abandoned metric.Int64Counter
-
-	mu     sync.Mutex
-	labels map[string]*labels
 }
 
-type labels struct {
-	queue    []metric.AddOption
-	outcomes map[events.Action][]metric.AddOption
-	requests [actions][]metric.AddOption
-	renewed  []metric.AddOption
-	lost     []metric.AddOption
-}
-
-func newTelemetry(provider metric.MeterProvider) (*telemetry, error) {
+func newTelemetry(provider metric.MeterProvider, intakes []*intake) (*telemetry, error) {
 	meter := provider.Meter(scope)
 	var errs [5]error
-	t := &telemetry{labels: map[string]*labels{}}
-	t.consumed, errs[0] = meter.Int64Counter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
-	t.settled, errs[1] = meter.Int64Counter(metricSettled, metric.WithUnit("{message}"), metric.WithDescription("Messages whose fate is decided: acknowledged, to be retried, dead-lettered."))
-	t.leases, errs[2] = meter.Int64Counter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
-	t.abandoned, errs[3] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
-	t.requests, errs[4] = meter.Int64Counter(metricRequests, metric.WithUnit("{request}"), metric.WithDescription("API requests of the consumer, each billed alike."))
-	return t, errors.Join(errs[:]...)
+	t := &telemetry{}
+	t.consumed, errs[0] = meter.Int64ObservableCounter(metricConsumed, metric.WithUnit("{message}"), metric.WithDescription("Messages received."))
+	t.settled, errs[1] = meter.Int64ObservableCounter(metricSettled, metric.WithUnit("{message}"), metric.WithDescription("Messages whose fate is decided: handled, to be retried, dead-lettered."))
+	t.leases, errs[2] = meter.Int64ObservableCounter(metricLeases, metric.WithUnit("{lease}"), metric.WithDescription("Leases renewed and lost."))
+	t.requests, errs[3] = meter.Int64ObservableCounter(metricRequests, metric.WithUnit("{request}"), metric.WithDescription("API requests of the consumer, each billed alike."))
+	t.abandoned, errs[4] = meter.Int64Counter(metricAbandoned, metric.WithUnit("{message}"), metric.WithDescription("Messages left behind by a stop."))
+	if err := errors.Join(errs[:]...); err != nil || len(intakes) == 0 {
+		return t, err
+	}
+	labels := make([]labels, len(intakes))
+	for i, q := range intakes {
+		labels[i] = newLabels(q.name)
+	}
+	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for i, q := range intakes {
+			t.observe(o, &labels[i], &q.stats)
+		}
+		return nil
+	}, t.consumed, t.settled, t.leases, t.requests)
+	return t, err
 }
 
-func (t *telemetry) of(queue string) *labels {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if l, ok := t.labels[queue]; ok {
-		return l
+// labels are one queue's: making them costs more than the measurement.
+type labels struct {
+	queue                        metric.ObserveOption
+	handled, retried, deadLetter metric.ObserveOption
+	renewed, lost                metric.ObserveOption
+	requests                     [actions]metric.ObserveOption
+}
+
+func newLabels(queue string) labels {
+	set := func(more ...attribute.KeyValue) metric.ObserveOption {
+		return metric.WithAttributeSet(attribute.NewSet(append(more, keySystem.String(system), keyDestination.String(queue))...))
 	}
-	set := func(more ...attribute.KeyValue) []metric.AddOption {
-		all := attribute.NewSet(append(more, keySystem.String(system), keyDestination.String(queue))...)
-		return []metric.AddOption{metric.WithAttributeSet(all)}
-	}
-	l := &labels{
-		queue:    set(),
-		outcomes: map[events.Action][]metric.AddOption{},
-		renewed:  set(keyOutcome.String("renewed")),
-		lost:     set(keyOutcome.String("lost")),
-	}
-	for _, action := range []events.Action{events.Ack, events.Retry, events.DeadLetter} {
-		l.outcomes[action] = set(keyOutcome.String(string(action)))
+	l := labels{
+		queue: set(), handled: set(keyOutcome.String("handled")), retried: set(keyOutcome.String("retried")),
+		deadLetter: set(keyOutcome.String("dead_lettered")), renewed: set(keyOutcome.String("renewed")), lost: set(keyOutcome.String("lost")),
 	}
 	for a, name := range actionNames {
 		l.requests[a] = set(keyAction.String(name))
 	}
-	t.labels[queue] = l
 	return l
 }
 
-// request counts one API request.
-func (q *intake) request(a action) {
-	q.stats.requests[a].Add(1)
-	q.c.tel.requests.Add(context.Background(), 1, q.labels.requests[a]...)
-}
-
-func (t *telemetry) received(q *intake, n int) {
-	t.consumed.Add(context.Background(), int64(n), q.labels.queue...)
-}
-
-func (t *telemetry) decided(q *intake, action events.Action) {
-	t.settled.Add(context.Background(), 1, q.labels.outcomes[action]...)
+func (t *telemetry) observe(o metric.Observer, l *labels, n *counters) {
+	o.ObserveInt64(t.consumed, n.received.Load(), l.queue)
+	o.ObserveInt64(t.settled, n.handled.Load(), l.handled)
+	o.ObserveInt64(t.settled, n.retried.Load(), l.retried)
+	o.ObserveInt64(t.settled, n.deadLettered.Load(), l.deadLetter)
+	o.ObserveInt64(t.leases, n.leasesRenewed.Load(), l.renewed)
+	o.ObserveInt64(t.leases, n.leasesLost.Load(), l.lost)
+	for a := range actionNames {
+		o.ObserveInt64(t.requests, n.requests[a].Load(), l.requests[a])
+	}
 }
 
 func (t *telemetry) stopped(r StopReport) {
 	if n := r.Abandoned + r.Unsettled; n > 0 {
 		t.abandoned.Add(context.Background(), int64(n))
-	}
-}
-
-func (q *intake) leasesRenewed(n int) {
-	if n > 0 {
-		q.c.tel.leases.Add(context.Background(), int64(n), q.labels.renewed...)
 	}
 }
 
@@ -137,6 +124,5 @@ func (q *intake) leaseRenewFailed(l *lease, err error) {
 
 func (q *intake) leaseLost(l *lease, err error) {
 	q.stats.leasesLost.Add(1)
-	q.c.tel.leases.Add(context.Background(), 1, q.labels.lost...)
 	q.log.Warn("lease lost, SQS delivers the message again", zap.String("message", l.message.id), zap.Error(err))
 }
