@@ -46,6 +46,7 @@ type rigConfig struct {
 	noDead     bool
 	decode     events.DecodeConfig
 	options    []sqs.Option
+	bus        []events.Option
 }
 
 // newRig makes everything and starts nothing but the pool.
@@ -90,7 +91,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 			t.Errorf("stopping the pool: %v", err)
 		}
 	})
-	r.bus, err = events.NewBus(events.Config{}, r.pool, cfg.listeners)
+	r.bus, err = events.NewBus(events.Config{}, r.pool, cfg.listeners, cfg.bus...)
 	must(t, err)
 	decoder, err := events.NewDecoder(cfg.decode)
 	must(t, err)
