@@ -24,7 +24,9 @@ var layers = map[string][]string{
 	"modules/sqs/sqslocal/conformance":  {"modules/sqs/sqslocal"},
 	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},
 	"fxtest":                            {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
-	"cmd/example":                       {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
+	"cmd/example": {
+		"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal", "modules/repository", "modules/repository/postgres",
+	},
 }
 
 func TestImportsPointOneWay(t *testing.T) {

@@ -1,23 +1,31 @@
 package main
 
 import (
+	"os"
+
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
+	"github.com/fxpond/fxpond/modules/repository"
+	_ "github.com/fxpond/fxpond/modules/repository/postgres" // DATABASE_URL may be PostgreSQL's
 	"github.com/fxpond/fxpond/modules/sqs"
 )
 
 // options is the whole service. The first block is all that yours needs.
 func options(f flags) fx.Option {
 	return fx.Options(
-		// The modules: a worker pool, an event bus on it, SQS in front of that.
-		goroutine.Module, events.Module, sqs.Module,
+		// The modules: a worker pool, an event bus on it, SQS in front of that, and a database.
+		goroutine.Module, events.Module, sqs.Module, repository.Module,
 
-		// What listeners and handlers publish goes to SQS, not to the bus of this process.
-		events.PublishVia[*sqs.Publisher](),
+		// Events are recorded with what they tell of, in one transaction, and then sent to SQS.
+		repository.OutboxTo[*sqs.Publisher](),
+
+		// The tables. DATABASE_URL names a database; without it SQLite runs in memory.
+		fx.Supply(repository.Config{DSN: os.Getenv("DATABASE_URL"), AutoMigrate: []any{&User{}, &Profile{}}}),
+		repository.Provide[User, uint](), repository.Provide[Profile, string](),
 
 		// The listeners. Each handles every sign-up, in parallel with the others.
 		fx.Provide(
@@ -27,7 +35,7 @@ func options(f flags) fx.Option {
 			events.AsListener(NewAuditLog),
 		),
 
-		// The HTTP side, which publishes.
+		// The HTTP side.
 		fx.Provide(newUsersHandler, newServer),
 
 		// What makes it an example: a queue to use, a load, and books that must balance.

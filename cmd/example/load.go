@@ -47,7 +47,7 @@ func (l *load) url() string { return "http://" + l.server.addr }
 
 // signUps posts n users, as browsers would.
 func (l *load) signUps(ctx context.Context, n int, out io.Writer) error {
-	fmt.Fprintf(out, "Sending %d sign-ups: POST /users -> SQS -> 3 listeners\n", n)
+	fmt.Fprintf(out, "Sending %d sign-ups: POST /users -> database and outbox -> SQS -> 3 listeners\n", n)
 	defer l.books.progress(ctx, out)()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(browsers)
@@ -83,7 +83,7 @@ func (l *load) signUp(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	if answer.StatusCode != http.StatusAccepted {
+	if answer.StatusCode != http.StatusCreated {
 		l.books.refuse(fmt.Sprintf("HTTP %d: %s", answer.StatusCode, bytes.TrimSpace(text)))
 		return nil
 	}

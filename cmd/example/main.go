@@ -1,13 +1,14 @@
-// The example is a small sign-up service: POST /users publishes an event to SQS, listeners handle it on
-// the worker pool, and the books are balanced in the end. It needs nothing but Go:
+// The example is a small sign-up service: POST /users stores a user and an event in one transaction, the
+// outbox sends the event to SQS, listeners handle it on the worker pool, and the books are balanced in the
+// end. It needs nothing but Go:
 //
 //	go run ./cmd/example                   # 1,000 sign-ups, then it keeps serving
 //	go run ./cmd/example -once -n 100000   # exit code 0 only if the books balance
 //	go run ./cmd/example -once -input FILE # message bodies of your own, one a line
 //	go run ./cmd/example -graph            # the Fx graph, in DOT
 //
-// SQS runs inside the process. With SQS_QUEUE set to a queue's name it is AWS, or whatever
-// AWS_ENDPOINT_URL_SQS names, by the AWS SDK's own environment variables.
+// SQS and SQLite run inside the process. With SQS_QUEUE set to a queue's name it is AWS, or whatever
+// AWS_ENDPOINT_URL_SQS names, by the AWS SDK's own environment variables; DATABASE_URL chooses the database.
 package main
 
 import (
@@ -21,6 +22,8 @@ import (
 	"syscall"
 
 	"go.uber.org/fx"
+
+	"github.com/fxpond/fxpond/modules/repository"
 )
 
 func main() {
@@ -78,6 +81,7 @@ func serve(ctx context.Context, f flags, stdin io.Reader, stdout io.Writer) (bal
 		fx.In
 		Load  *load
 		Books *books
+		DB    *repository.DB
 	}
 	app := fx.New(options(f), fx.Populate(&graph, &parts))
 	if err := app.Err(); err != nil {
@@ -85,7 +89,7 @@ func serve(ctx context.Context, f flags, stdin io.Reader, stdout io.Writer) (bal
 	}
 	if f.graph {
 		_, err := fmt.Fprintln(stdout, graph)
-		return true, err
+		return true, errors.Join(err, parts.DB.Stop(ctx)) // nothing was started, so no hook closes it
 	}
 
 	startCtx, cancel := context.WithTimeout(ctx, app.StartTimeout())

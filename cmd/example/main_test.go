@@ -133,7 +133,7 @@ func TestTheServiceAnswersAndStopsWithItsContext(t *testing.T) {
 	go io.Copy(io.Discard, read) //nolint:errcheck // until the pipe is closed
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for body, want := range map[string]int{
-		`{"name":"Ada","email":"ada@example.com"}`: http.StatusAccepted,
+		`{"name":"Ada","email":"ada@example.com"}`: http.StatusCreated,
 		`{"name":"Ada"}`: http.StatusUnprocessableEntity,
 		`{`:              http.StatusBadRequest,
 	} {
@@ -144,6 +144,17 @@ func TestTheServiceAnswersAndStopsWithItsContext(t *testing.T) {
 		answer.Body.Close() //nolint:errcheck // not read
 		if answer.StatusCode != want {
 			t.Errorf("%s: status %d, want %d", body, answer.StatusCode, want)
+		}
+	}
+	for path, want := range map[string]string{"/1": `"email":"user`, "/999999": "not found", "/x": "id: "} {
+		answer, err := client.Get(strings.TrimSpace(url) + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close() //nolint:errcheck // read
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("GET %s: %s, %v; want %s", path, body, err, want)
 		}
 	}
 	cancel()

@@ -10,12 +10,20 @@ import (
 	"time"
 
 	"github.com/fxpond/fxpond/modules/events"
+	"github.com/fxpond/fxpond/modules/repository"
 )
 
-// User is the payload of UserCreated.
+// User is a row of the table users, and the payload of UserCreated.
 type User struct {
+	ID    uint   `json:"id"`
 	Name  string `json:"name"`
 	Email string `json:"email"`
+}
+
+// Profile is what other users see of one.
+type Profile struct {
+	EventID string `gorm:"primaryKey;size:64"` // of the event that it was made for
+	Name    string
 }
 
 // UserCreated binds the event's name to its payload, once.
@@ -41,22 +49,17 @@ func (l *SendEmailConfirmation) Handle(ctx context.Context, e events.Event[User]
 
 // CreateProfile keeps a profile for each user.
 type CreateProfile struct {
-	mu       sync.Mutex
-	profiles map[string]User
+	profiles *repository.Repository[Profile, string]
 }
 
 // NewCreateProfile makes the listener.
-func NewCreateProfile() events.Listener {
-	l := &CreateProfile{profiles: map[string]User{}}
-	return UserCreated.Listener("create-profile", l.Handle)
+func NewCreateProfile(profiles *repository.Repository[Profile, string]) events.Listener {
+	return UserCreated.Listener("create-profile", (&CreateProfile{profiles}).Handle)
 }
 
-// Handle is idempotent: SQS may deliver an event twice.
-func (l *CreateProfile) Handle(_ context.Context, e events.Event[User]) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.profiles[e.ID] = e.Data
-	return nil
+// Handle is idempotent, since SQS may deliver an event twice: the same event makes the same row.
+func (l *CreateProfile) Handle(ctx context.Context, e events.Event[User]) error {
+	return l.profiles.Upsert(ctx, []*Profile{{EventID: e.ID, Name: e.Data.Name}}, repository.Conflict{})
 }
 
 // NewAuditLog makes a listener for whatever happens, whatever its payload.
