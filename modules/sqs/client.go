@@ -42,9 +42,9 @@ func NewClient(ctx context.Context, opts ...func(*awssqs.Options)) (*awssqs.Clie
 
 // ForPollers is an option for an SQS client of your own. It does what long-lived pollers need: idle
 // connections are kept for as many requests as are in flight (net/http keeps two for each host) and read
-// ten messages at once, the endpoint is worked out once and not for each request, and the SDK's retry quota is lifted, since an
-// outage would drain the quota that all pollers share and starve the first requests after it. Attempts
-// stay capped at three for each call.
+// ten messages at once, the endpoint is worked out once and not for each request, and the SDK's retry
+// quota is lifted, since an outage would drain the quota that all pollers share and starve the first
+// requests after it. Attempts stay capped at three for each call.
 func ForPollers(o *awssqs.Options) {
 	if o.EndpointResolverV2 != nil {
 		o.EndpointResolverV2 = &endpointMemo{next: o.EndpointResolverV2}
