@@ -24,7 +24,7 @@ func TestFailedEntriesOfADeleteBatchAreSentAgain(t *testing.T) {
 		r.start()
 		r.empty()
 		seen.onceEach(t, 500)
-		failed := int(r.srv.Faulted("partial-batch"))
+		failed := r.srv.Faulted("partial-batch")
 		if failed < 50 {
 			t.Errorf("only %d entries failed, the test wants more", failed)
 		}
