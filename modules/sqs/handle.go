@@ -20,17 +20,18 @@ var errStopping = errors.New("sqs: the consumer is stopping and its time is up")
 func (q *intake) handle(ctx context.Context, m *message) {
 	began := time.Now()
 	verdict := events.Disposition{Action: events.Retry, Reason: "the handler ended without an answer"}
-	defer func() { // also after Goexit
-		q.c.tel.decided(q, verdict.Action)
+	outcome := events.Retry // as metrics tell it
+	defer func() {          // also after Goexit
+		q.c.tel.decided(q, outcome)
 		q.settle(m, verdict, time.Since(began))
 	}()
 
 	if q.processed.redelivered(m.id, m.lease.handle) {
 		q.stats.duplicates.Add(1)
-		verdict = events.Disposition{Action: events.Ack}
+		verdict, outcome = events.Disposition{Action: events.Ack}, outcomeDuplicate
 		return
 	}
-	ctx, cancel, err := q.c.leases.work(ctx, &m.lease)
+	ctx, cancel, err := q.c.leases.work(withDelivery(ctx, m), &m.lease)
 	if err != nil {
 		verdict.Reason = err.Error()
 		return
@@ -38,9 +39,12 @@ func (q *intake) handle(ctx context.Context, m *message) {
 	defer cancel(nil)
 
 	verdict = q.verdict(ctx, m)
-	if verdict.Action == events.DeadLetter {
+	outcome = verdict.Action
+	if outcome == events.DeadLetter {
 		m.object = "" // the copy in the dead-letter queue points to it
-		verdict = q.bury(ctx, m, verdict)
+		if verdict = q.bury(ctx, m, verdict); verdict.Action == events.Retry {
+			outcome = events.Retry
+		}
 	}
 }
 

@@ -46,6 +46,8 @@ type intake struct {
 	pace      time.Duration // smoothed time that one message takes
 	failures  int           // receives failed in a row
 	lastPoll  time.Time     // when SQS last answered a receive
+	moved     time.Time     // when a receive last began or ended
+	resumed   time.Time     // when receives last began after a time without any
 
 	mayReceive chan struct{} // capacity 1: wakes receiveLoop
 	mayStart   chan struct{} // capacity 1: wakes startLoop
