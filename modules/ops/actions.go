@@ -88,6 +88,7 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, what string, err e
 	s.log.Warn("operator acted", fields...)
 	switch {
 	case err == nil:
+		s.look.expire() // who acted wants to see it
 		answer(w, map[string]string{"done": what})
 	case errors.Is(err, context.DeadlineExceeded):
 		refuse(w, http.StatusGatewayTimeout, fmt.Sprintf("not done within %v, in parts perhaps: %v", actionTimeout, err))
@@ -99,21 +100,22 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request, what string, err e
 func (s *Server) setPaused(paused bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var names []string
+		which := "all queues"
 		if r.PathValue("queue") != "" {
 			q, ok := s.queue(w, r)
 			if !ok {
 				return
 			}
-			names = []string{q.Name}
+			names, which = []string{q.Name}, q.Name
 		} else if s.src.Consumer == nil {
 			refuse(w, http.StatusNotFound, "the app consumes no queue")
 			return
 		}
 		if paused {
-			s.done(w, r, "paused", s.src.Consumer.Pause(names...), zap.Strings("queues", names))
+			s.done(w, r, "paused "+which, s.src.Consumer.Pause(names...), zap.Strings("queues", names))
 			return
 		}
-		s.done(w, r, "resumed", s.src.Consumer.Resume(names...), zap.Strings("queues", names))
+		s.done(w, r, "resumed "+which, s.src.Consumer.Resume(names...), zap.Strings("queues", names))
 	}
 }
 

@@ -67,6 +67,13 @@ func (l *look) latest() view {
 	return l.seen
 }
 
+// expire lets the next one who asks look again at once.
+func (l *look) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.began = time.Time{}
+}
+
 // renew starts a look if one is due, and answers the one in flight.
 func (l *look) renew() <-chan struct{} {
 	every := l.s.cfg.LookInterval

@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"github.com/fxpond/fxpond/modules/goroutine"
 	"github.com/fxpond/fxpond/modules/ops"
 	"github.com/fxpond/fxpond/modules/sqs"
+	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +37,7 @@ type desk struct {
 }
 
 // token is what tests write with.
-const token = "a token of the tests"
+const token = "a-token-of-the-tests"
 
 // newDesk starts an app with queue "work" on an SQS of its own. Without sockets it runs in a bubble too.
 func newDesk(t *testing.T, cfg ops.Config, opts ...fx.Option) *desk {
@@ -100,6 +102,46 @@ func (d *desk) wantCode(path string, code int, says string) {
 	if a := d.get(path); a.code != code || !strings.Contains(a.body, says) {
 		d.t.Errorf("GET %s: %d %q, want %d with %q", path, a.code, a.body, code, says)
 	}
+}
+
+// plain is a server and what it shows without Fx: one queue, "work", without a dead-letter queue.
+type plain struct {
+	s        *ops.Server
+	consumer *sqs.Consumer
+}
+
+func newPlain(t *testing.T, cfg ops.Config, api func(sqs.API) sqs.API) *plain {
+	t.Helper()
+	cfg.Addr = "-"
+	srv, err := sqslocal.New(sqslocal.Config{})
+	must(t, err)
+	_, err = srv.CreateQueue("work", nil)
+	must(t, err)
+	s, err := ops.NewServer(cfg)
+	must(t, err)
+	pool, err := goroutine.NewPool(goroutine.Config{DisableAutoscaler: true}, goroutine.WithMeterProvider(s.MeterProvider()))
+	must(t, err)
+	bus, err := events.NewBus(events.Config{}, pool, nil, events.WithMiddleware(s.Middleware()), events.WithMeterProvider(s.MeterProvider()))
+	must(t, err)
+	decoder, err := events.NewDecoder(events.DecodeConfig{})
+	must(t, err)
+	consumer, err := sqs.NewConsumer(sqs.Config{Queues: []sqs.Queue{{Name: "work"}}, Doctor: sqs.DoctorOff}, api(srv.Client()), pool, bus, decoder,
+		sqs.WithMeterProvider(s.MeterProvider()))
+	must(t, err)
+	must(t, s.Connect(ops.Sources{Pool: pool, Bus: bus, Consumer: consumer, Admin: sqs.NewAdmin(srv.Client())}))
+	must(t, s.Start(t.Context()))
+	must(t, pool.Start(t.Context()))
+	must(t, consumer.Start(t.Context()))
+	s.Ready()
+	t.Cleanup(func() {
+		s.Drain()
+		srv.EndPolls()
+		must(t, consumer.Stop(context.Background()))
+		must(t, pool.Stop(context.Background()))
+		must(t, s.Stop(context.Background()))
+		must(t, srv.Close())
+	})
+	return &plain{s, consumer}
 }
 
 // wait lets time pass, in a bubble.

@@ -74,11 +74,20 @@ type queueView struct {
 	RetriedPerSecond      float64 `json:"retriedPerSecond"`
 	DeadLetteredPerSecond float64 `json:"deadLetteredPerSecond"`
 
+	Lately latelyView `json:"lately"`
+
 	PaceSeconds        float64 `json:"paceSeconds"`
 	LastPollSeconds    float64 `json:"lastPollSeconds"`
 	UnansweredSeconds  float64 `json:"unansweredSeconds"`
 	RequestsPerMessage float64 `json:"requestsPerMessage"`
 	DollarsPerMillion  float64 `json:"dollarsPerMillion"`
+}
+
+// latelyView is what went wrong in the last quarter of an hour, or since the start if that was later.
+type latelyView struct {
+	Unhandled    int64 `json:"unhandled"`
+	LeasesLost   int64 `json:"leasesLost"`
+	SettleFailed int64 `json:"settleFailed"`
 }
 
 type depthView struct {
@@ -167,7 +176,7 @@ func (s *Server) picture() ([]byte, error) {
 
 func (s *Server) overview() overview {
 	now := s.history.now()
-	then := s.history.before(now.at, rateWindow)
+	then, first := s.history.before(now.at, rateWindow), s.history.before(now.at, sampleCount*sampleEvery)
 	s.look.renew() // the next picture has it
 	seen := s.look.latest()
 	o := overview{
@@ -180,7 +189,12 @@ func (s *Server) overview() overview {
 		if i < len(then.queues) {
 			before = then.queues[i]
 		}
-		o.Queues = append(o.Queues, newQueueView(q, before, now.at.Sub(then.at), seen, now.at))
+		v := newQueueView(q, before, now.at.Sub(then.at), seen, now.at)
+		if i < len(first.queues) {
+			f := first.queues[i]
+			v.Lately = latelyView{q.Unhandled - f.Unhandled, q.LeasesLost - f.LeasesLost, q.SettleFailed - f.SettleFailed}
+		}
+		o.Queues = append(o.Queues, v)
 	}
 	if s.src.Pool != nil {
 		o.Pool = s.poolView(now, then)
@@ -257,7 +271,7 @@ func (s *Server) appView() appView {
 			v.Version = clip(info.Settings[at].Value, 12)
 		}
 	}
-	v.Version = strings.TrimSuffix(v.Version, "…")
+	v.Version = strings.TrimSuffix(strings.TrimSuffix(v.Version, "…"), "(devel)")
 	return v
 }
 

@@ -29,6 +29,7 @@ type workPiece struct {
 	EventID      string    `json:"eventId,omitempty"`
 	AgeSeconds   float64   `json:"ageSeconds"`
 	LeaseSeconds *float64  `json:"leaseSeconds,omitempty"` // until it counts as lost, unless it is renewed
+	LeaseOf      float64   `json:"leaseOf,omitempty"`      // seconds that each renewal adds
 	LeaseLost    bool      `json:"leaseLost,omitempty"`
 	Started      bool      `json:"started"`
 	Listeners    []workRun `json:"listeners"`
@@ -55,7 +56,8 @@ func (s *Server) workView() workView {
 	if s.src.Consumer != nil {
 		for _, d := range s.src.Consumer.InFlight() {
 			left := seconds(d.Deadline.Sub(b.now))
-			b.addMessage(d).LeaseSeconds = &left
+			p := b.addMessage(d)
+			p.LeaseSeconds, p.LeaseOf = &left, seconds(d.Visibility)
 		}
 	}
 	v := workView{Messages: len(b.items)}
@@ -63,6 +65,9 @@ func (s *Server) workView() workView {
 		for _, r := range l.now() {
 			took := seconds(b.now.Sub(r.began))
 			p := b.pieceOf(&r)
+			if p == nil {
+				continue
+			}
 			p.Event, p.EventID, p.AgeSeconds = clip(r.event, 200), clip(r.id, 200), max(p.AgeSeconds, took)
 			p.Listeners = append(p.Listeners, workRun{l.name, took})
 			v.Runs++
@@ -85,11 +90,15 @@ func (b *board) addMessage(d sqs.Delivery) *workPiece {
 	return &b.items[len(b.items)-1]
 }
 
-// pieceOf finds what a listener works on, or adds it.
+// pieceOf finds what a listener works on, or adds it. It answers nil for a message that was received or
+// settled while we looked.
 func (b *board) pieceOf(r *run) *workPiece {
 	if d, ok := sqs.DeliveryFrom(r.ctx); ok {
 		if at, known := b.messages[messageKey{d.Queue, d.MessageID}]; known {
 			return &b.items[at]
+		}
+		if !d.Lost {
+			return nil
 		}
 		p := b.addMessage(d)
 		p.LeaseLost = true // SQS has it back, and the listener goes on

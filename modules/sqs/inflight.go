@@ -14,8 +14,10 @@ type Delivery struct {
 	Receives   int       // how often SQS has handed the message out, this time included
 	SentAt     time.Time // zero if SQS did not say
 	ReceivedAt time.Time
-	Deadline   time.Time // when the lease counts as lost, unless it is renewed before
-	Started    bool      // its listeners have been started
+	Deadline   time.Time     // when the lease counts as lost, unless it is renewed before
+	Visibility time.Duration // what each renewal adds
+	Started    bool          // its listeners have been started
+	Lost       bool          // the lease is lost: SQS delivers the message again
 }
 
 // deliveryKey has the *message as its value.
@@ -62,6 +64,6 @@ func (l *lease) delivery() Delivery {
 	m := l.message
 	return Delivery{
 		Queue: m.queue.name, MessageID: m.id, Group: m.group, Receives: m.receives, SentAt: m.sent(),
-		ReceivedAt: l.received, Deadline: l.deadline, Started: l.cancel != nil,
+		ReceivedAt: l.received, Deadline: l.deadline, Visibility: m.queue.visibility, Started: l.cancel != nil, Lost: l.lost != nil,
 	}
 }
