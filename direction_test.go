@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"modules/sqs/sns":                   {"modules/goroutine", "modules/events", "modules/sqs"},
 	"modules/sqs/eventbridge":           {"modules/goroutine", "modules/events", "modules/sqs"},
 	"modules/sqs/s3":                    {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/ops":                       {"modules/goroutine", "modules/events", "modules/repository", "modules/sqs"},
 	"modules/sqs/sqslocal":              {},
 	"modules/sqs/sqslocal/conformance":  {"modules/sqs/sqslocal"},
 	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},

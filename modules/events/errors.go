@@ -81,6 +81,10 @@ const (
 // Final says that another try cannot succeed.
 func (c Class) Final() bool { return c == ClassPermanent || c == ClassInvalid }
 
+// ClassOf says what kind of failure it is to the bus that a listener returned err, for middleware that
+// counts or reports. It is ClassNone for nil and for [Skip].
+func ClassOf(err error) Class { return newResult("", err, 0).Class }
+
 // classify names the kind of a failure that is not a skip.
 func classify(err error) Class {
 	if _, ok := errors.AsType[*PayloadError](err); ok {

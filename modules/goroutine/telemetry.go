@@ -30,6 +30,9 @@ const (
 	attrReason       = attribute.Key("fxpond.reason")  // see ScaleDecision
 )
 
+// durationBuckets are in seconds; OpenTelemetry's own are made for milliseconds.
+var durationBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900}
+
 // telemetry holds a pool's instruments. The zero value measures nothing.
 type telemetry struct {
 	duration     metric.Float64Histogram
@@ -76,7 +79,8 @@ func (p *Pool) registerTelemetry() error {
 	workers := gauge(metricWorkers, "Worker goroutines, idle ones included.", "{goroutine}")
 	oldest, err := m.Float64ObservableGauge(metricOldestWait, metric.WithDescription("Age of the task that waits longest."), metric.WithUnit("s"))
 	errs.add(err)
-	p.telemetry.duration, err = m.Float64Histogram(metricDuration, metric.WithDescription("Time from start to end of a task."), metric.WithUnit("s"))
+	p.telemetry.duration, err = m.Float64Histogram(metricDuration, metric.WithDescription("Time from start to end of a task."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(durationBuckets...))
 	errs.add(err)
 	p.telemetry.scale, err = m.Int64Counter(metricScale, metric.WithDescription("Moves of the limit, by reason."), metric.WithUnit("{decision}"))
 	errs.add(err)

@@ -77,10 +77,11 @@ func (a *Admin) Peek(ctx context.Context, queue string, n int) ([]Peeked, error)
 func newPeeked(raw types.Message) Peeked {
 	m := message{raw: raw}
 	m.readReceives()
+	m.readSent()
 	p := Peeked{
 		ID: aws.ToString(raw.MessageId), Body: aws.ToString(raw.Body), Attributes: map[string]string{},
 		Group: raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)], Source: source(raw),
-		Receives: m.receives, SentAt: m.sent(),
+		Receives: m.receives, SentAt: m.sent,
 	}
 	for name, v := range raw.MessageAttributes {
 		if v.StringValue != nil {

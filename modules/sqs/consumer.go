@@ -44,6 +44,7 @@ type Consumer struct {
 	settling context.Context // deletes and renewals, ends with Stop
 	end      struct{ loops, polling, settling context.CancelFunc }
 	keeper   sync.WaitGroup // the lease loop
+	gauges   metric.Registration
 }
 
 // Option supplies a collaborator to [NewConsumer] or [NewPublisher].
@@ -117,6 +118,9 @@ func (c *Consumer) Start(ctx context.Context) error {
 	if err := c.doctor(ctx); err != nil {
 		return err
 	}
+	if err := c.observe(); err != nil {
+		return err
+	}
 
 	own := context.Background() // ctx ends with the start
 	c.settling, c.end.settling = context.WithCancel(own)
@@ -137,16 +141,15 @@ func (q *intake) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	q.url = url
 	settings, err := attributesOf(ctx, q.c.api, url)
 	if err != nil {
 		return fmt.Errorf("sqs: reading the attributes of queue %q: %w%s", q.cfg.Name, err, hint(err))
 	}
-	q.visibility = q.cfg.Visibility
-	if q.visibility == 0 {
-		q.visibility = settings.seconds(types.QueueAttributeNameVisibilityTimeout)
+	visibility := q.cfg.Visibility
+	if visibility == 0 {
+		visibility = settings.seconds(types.QueueAttributeNameVisibilityTimeout)
 	}
-	if q.visibility <= 0 {
+	if visibility <= 0 {
 		return fmt.Errorf("sqs: queue %q has a visibility timeout of 0, so every message would be received again at once: set Queue.Visibility, or the queue's own", q.cfg.Name)
 	}
 	dead := q.cfg.DeadLetter
@@ -157,18 +160,20 @@ func (q *intake) prepare(ctx context.Context) error {
 		}
 		dead = redrive.Target
 	}
-	if dead == "" {
-		return nil
+	if dead != "" {
+		if dead, err = resolve(ctx, q.c.api, dead); err != nil {
+			return fmt.Errorf("dead-letter queue of %q: %w", q.cfg.Name, err)
+		}
 	}
-	if q.deadLetter, err = resolve(ctx, q.c.api, dead); err != nil {
-		return fmt.Errorf("dead-letter queue of %q: %w", q.cfg.Name, err)
-	}
+	q.mu.Lock() // Stats and Depth read them at any time
+	defer q.mu.Unlock()
+	q.url, q.deadLetter, q.visibility = url, dead, visibility
 	return nil
 }
 
 func (q *intake) start(ctx context.Context) {
 	q.mu.Lock()
-	q.stopping, q.target, q.lastPoll = false, 1, time.Now()
+	q.stopping, q.target, q.lastPoll, q.moved = false, 1, time.Now(), time.Now()
 	q.mu.Unlock()
 	q.work.Go(func() { q.receiveLoop(ctx) })
 	q.work.Go(func() { q.startLoop(ctx) })

@@ -52,7 +52,7 @@ func (q *intake) bury(ctx context.Context, m *message, verdict events.Dispositio
 		q.log.Warn("message not dead-lettered, it is retried", zap.String("message", m.id), zap.Error(err))
 		return events.Disposition{Action: events.Retry, Reason: verdict.Reason}
 	}
-	m.buried = true
+	m.fate = buried
 	q.log.Warn("message dead-lettered", zap.String("message", m.id), zap.Int("receives", m.receives), zap.String("reason", verdict.Reason))
 	return events.Disposition{Action: events.Ack, Reason: verdict.Reason}
 }

@@ -78,12 +78,15 @@ func Diagnose(ctx context.Context, api API, cfg Config) (Report, error) {
 	return report, nil
 }
 
+// Diagnose looks at the consumer's own queues, see the function of that name.
+func (c *Consumer) Diagnose(ctx context.Context) (Report, error) { return Diagnose(ctx, c.api, c.cfg) }
+
 // doctor carries Config.Doctor out.
 func (c *Consumer) doctor(ctx context.Context) error {
 	if c.cfg.Doctor == DoctorOff {
 		return nil
 	}
-	report, err := Diagnose(ctx, c.api, c.cfg)
+	report, err := c.Diagnose(ctx)
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,7 @@ func (q *intake) receiveLoop(ctx context.Context) {
 		q.mu.Lock()
 		n, slots := q.ask()
 		if n > 0 {
-			q.polls++
-			q.asked += n
+			q.pollBegins(n, time.Now())
 		}
 		q.mu.Unlock()
 		switch {
@@ -51,6 +50,28 @@ func (q *intake) receiveLoop(ctx context.Context) {
 			await(ctx, q.mayReceive)
 		}
 	}
+}
+
+// pollBegins needs mu.
+func (q *intake) pollBegins(n int, now time.Time) {
+	if q.polls == 0 && now.Sub(q.moved) > time.Second {
+		q.resumed = now // nothing was due: after a failure the next one follows at once
+	}
+	q.moved = now
+	q.polls++
+	q.asked += n
+}
+
+// overdue is what Stats tells of polling, see [QueueStats]. It needs mu.
+func (q *intake) overdue(now time.Time) (unanswered, stuck time.Duration) {
+	if n, _ := q.ask(); q.stopping || q.moved.IsZero() || q.polls == 0 && n == 0 {
+		return 0, 0
+	}
+	last := q.lastPoll
+	if q.resumed.After(last) {
+		last = q.resumed
+	}
+	return now.Sub(last), now.Sub(q.moved)
 }
 
 // ask decides for how many messages to poll now. With 0 it says whether it takes a free slot of the

@@ -25,11 +25,11 @@ func (q *intake) handle(ctx context.Context, m *message) {
 	}()
 
 	if q.processed.redelivered(m.id, m.lease.handle) {
-		q.stats.duplicates.Add(1)
+		m.fate = duplicate
 		verdict = events.Disposition{Action: events.Ack}
 		return
 	}
-	ctx, cancel, err := q.c.leases.work(ctx, &m.lease)
+	ctx, cancel, err := q.c.leases.work(m.context(ctx), &m.lease)
 	if err != nil {
 		verdict.Reason = err.Error()
 		return
@@ -105,11 +105,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 	q.mu.Unlock()
 
 	if !failed {
-		if m.buried {
-			q.stats.deadLettered.Add(1)
-		} else {
-			q.stats.handled.Add(1)
-		}
+		q.stats.settled(m.fate)
 		q.ack(m)
 		return
 	}

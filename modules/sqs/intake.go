@@ -29,6 +29,7 @@ type intake struct {
 	changes   *batcher[*message]
 	processed *processed
 	stats     counters
+	labels    *labels
 	log       *zap.Logger
 
 	mu        sync.Mutex
@@ -45,6 +46,8 @@ type intake struct {
 	pace      time.Duration // smoothed time that one message takes
 	failures  int           // receives failed in a row
 	lastPoll  time.Time     // when SQS last answered a receive
+	moved     time.Time     // when a receive last began or ended
+	resumed   time.Time     // when receives last began after a time without any
 
 	mayReceive chan struct{} // capacity 1: wakes receiveLoop
 	mayStart   chan struct{} // capacity 1: wakes startLoop
@@ -62,6 +65,7 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 		fifo:      strings.HasSuffix(name, ".fifo"),
 		processed: newProcessed(),
 		log:       c.log.With(zap.String("queue", name)),
+		labels:    newLabels(name),
 		target:    1,
 
 		mayReceive: make(chan struct{}, 1),

@@ -74,6 +74,9 @@ func TestALostLeaseCancelsTheListenerAndSQSDeliversAgain(t *testing.T) {
 				}
 				<-ctx.Done()
 				causes = append(causes, context.Cause(ctx))
+				if d, _ := sqs.DeliveryFrom(ctx); !d.Lost {
+					t.Errorf("the listener is not told that the lease is lost: %+v", d)
+				}
 				return ctx.Err()
 			})},
 		})

@@ -17,15 +17,26 @@ type message struct {
 	id       string
 	group    string // FIFO message group, "" on a standard queue
 	receives int    // how often SQS has handed it out, this time included
+	sent     time.Time
 	lease    lease
+	ctx      deliveryContext
 	receipt  *receipt
 
-	buried  bool          // in the dead-letter queue
+	fate    fate          // why it may be deleted
 	handled bool          // to be deleted; otherwise
 	after   time.Duration // visible again after this
 	tries   int           // requests that have tried to settle it
 	object  string        // key of the object that the body came from, "" for none
 }
+
+// fate is why a message may be deleted.
+type fate int
+
+const (
+	handled   fate = iota // its listeners are done
+	buried                // it is in the dead-letter queue
+	duplicate             // it was handled before
+)
 
 // receipt is one receive of a FIFO queue. Its messages are deleted together: AWS asks high-throughput
 // FIFO consumers to put handles of one receive only into a batch.
@@ -41,6 +52,7 @@ func (q *intake) newMessages(received []types.Message, now time.Time) []*message
 		m := &all[i]
 		m.queue, m.raw, m.id = q, raw, aws.ToString(raw.MessageId)
 		m.readReceives()
+		m.readSent()
 		if q.fifo {
 			m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 		}
@@ -58,13 +70,11 @@ func (m *message) readReceives() {
 	}
 }
 
-// sent is when SQS accepted the message, zero when SQS did not say.
-func (m *message) sent() time.Time {
-	ms, err := strconv.ParseInt(m.raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64)
-	if err != nil {
-		return time.Time{}
+// readSent reads when SQS accepted the message, zero when SQS did not say.
+func (m *message) readSent() {
+	if ms, err := strconv.ParseInt(m.raw.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		m.sent = time.UnixMilli(ms)
 	}
-	return time.UnixMilli(ms)
 }
 
 // decodable is the message as the events package reads it.
@@ -82,7 +92,7 @@ func (q *intake) decodable(m *message) events.Message {
 		ID:         m.id,
 		Body:       []byte(aws.ToString(m.raw.Body)),
 		Attributes: attributes,
-		SentAt:     m.sent(),
+		SentAt:     m.sent,
 		Source:     q.name,
 		Format:     q.cfg.Format,
 		Name:       q.cfg.Event,

@@ -65,6 +65,7 @@ func (q *intake) poll(ctx context.Context, n int) {
 	}
 
 	q.mu.Lock()
+	q.moved = time.Now()
 	q.polls--
 	q.asked -= n
 	q.wakeReceive()
@@ -111,7 +112,10 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 		return nil, nil
 	}
 	q.stats.received.Add(int64(len(out.Messages)))
-	return q.newMessages(out.Messages, time.Now()), nil
+	now := time.Now()
+	messages = q.newMessages(out.Messages, now)
+	q.c.tel.received(q, messages, now)
+	return messages, nil
 }
 
 // pauseAfter keeps a failed poll's place for a while, so that an endpoint that is down or throttles

@@ -14,8 +14,9 @@ type Stats struct {
 // QueueStats counts since the start of the process; the counters never go down. Figures are read one
 // after another while work goes on, so sums may be off by what happened in between.
 type QueueStats struct {
-	Name   string
-	Paused bool
+	Name       string
+	DeadLetter string // name of the dead-letter queue, "" for none, or before Start
+	Paused     bool
 
 	Received     int64 // messages that SQS handed out, redeliveries included
 	Acked        int64 // messages whose events were all handled, or dead-lettered here
@@ -34,6 +35,13 @@ type QueueStats struct {
 	Polls     int           // receives in flight
 	Pace      time.Duration // smoothed time that one message takes
 	LastPoll  time.Time     // when SQS last answered a receive
+
+	// Unanswered is how long receives have been going out without an answer that is no error; 0 while
+	// none is due, as when the queue is paused or every slot is at work. An outage lets it grow.
+	Unanswered time.Duration
+	// Stuck is how long a receive has been due, or in flight, without one beginning or ending. Every one
+	// ends, with an error if need be, within 65s, so more than 90s is a fault of this process.
+	Stuck time.Duration
 
 	Requests Requests
 }
@@ -90,7 +98,20 @@ type counters struct {
 }
 
 // acked counts messages that are done with, one way or the other.
-func (n *counters) acked() int64 { return n.handled.Load() + n.deadLettered.Load() }
+func (n *counters) acked() int64 {
+	return n.handled.Load() + n.deadLettered.Load() + n.duplicates.Load()
+}
+
+func (n *counters) settled(f fate) {
+	switch f {
+	case handled:
+		n.handled.Add(1)
+	case buried:
+		n.deadLettered.Add(1)
+	case duplicate:
+		n.duplicates.Add(1)
+	}
+}
 
 // Stats reads the counters.
 func (c *Consumer) Stats() Stats {
@@ -105,8 +126,10 @@ func (q *intake) snapshot() QueueStats {
 	n := &q.stats
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	dead, _ := queueName(q.deadLetter) // "" has none
+	unanswered, stuck := q.overdue(time.Now())
 	return QueueStats{
-		Name: q.name, Paused: q.paused,
+		Name: q.name, DeadLetter: dead, Paused: q.paused, Unanswered: unanswered, Stuck: stuck,
 		Received: n.received.Load(), Acked: n.acked(), Deleted: n.deleted.Load(),
 		Retried: n.retried.Load(), DeadLettered: n.deadLettered.Load(), Released: n.released.Load(),
 		Duplicates: n.duplicates.Load(), Unhandled: n.unhandled.Load(),

@@ -93,6 +93,9 @@ func (c *Consumer) Stop(ctx context.Context) error {
 		zap.Int("handled", report.Handled), zap.Int("released", report.Released),
 		zap.Int("abandoned", report.Abandoned), zap.Int("unsettled", report.Unsettled))
 	c.tel.stopped(report)
+	if err := c.gauges.Unregister(); err != nil {
+		c.log.Warn("metrics callback not unregistered", zap.Error(err))
+	}
 	if report.Abandoned > 0 || report.Unsettled > 0 {
 		return &AbandonedError{Report: report}
 	}

@@ -1,0 +1,2 @@
+// Package ops shows a running app.
+package ops
