@@ -40,10 +40,18 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 	l := &Ledger{
 		d:         d,
 		retention: or(cfg.Retention, 15*24*time.Hour),
-		mark:      d.dialect.rebind("INSERT INTO fxpond_ledger (event, listener, finished_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+		mark:      "INSERT INTO fxpond_ledger (event, listener, finished_at) VALUES (?, ?, ?)",
 		finished:  "SELECT listener FROM fxpond_ledger WHERE event = ? AND listener IN (",
 		sweep: d.dialect.rebind("DELETE FROM fxpond_ledger WHERE (event, listener) IN " +
 			"(SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000)"),
+	}
+	if d.dialect.MySQL {
+		// The hints keep it from a scan of the table, which would wait for the marks of listeners at work.
+		l.sweep = "DELETE l FROM (SELECT event, listener FROM fxpond_ledger FORCE INDEX (fxpond_ledger_age)" +
+			" WHERE finished_at < ? ORDER BY finished_at LIMIT 1000) AS old" +
+			" STRAIGHT_JOIN fxpond_ledger AS l ON l.event = old.event AND l.listener = old.listener"
+	} else {
+		l.mark = d.dialect.rebind(l.mark + d.dialect.skipTaken("event"))
 	}
 	l.sweeper = loop{every: or(cfg.SweepInterval, 10*time.Minute), do: l.forget}
 	return l
@@ -79,7 +87,10 @@ func (l *Ledger) Finished(ctx context.Context, event string, listeners []string)
 func (l *Ledger) Run(ctx context.Context, event, listener string, fn func(ctx context.Context) error) (ran bool, err error) {
 	err = l.d.Transaction(ctx, func(ctx context.Context) error {
 		result, err := l.d.SQL(ctx).ExecContext(ctx, l.mark, event, listener, time.Now().UnixMilli())
-		if err != nil {
+		switch {
+		case l.d.dialect.MySQL && l.d.isDuplicate(err):
+			return nil
+		case err != nil:
 			return fmt.Errorf("repository: marking in the ledger: %w", l.d.classify(err))
 		}
 		if n, err := result.RowsAffected(); n == 0 || err != nil {

@@ -32,7 +32,7 @@ func (r *Repository[T, ID]) insert(ctx context.Context, doing string, op Op, row
 		if err := r.beforeSave(ctx, rows...); err != nil {
 			return err
 		}
-		for batch := range slices.Chunk(rows, max(1, size)) {
+		for _, batch := range r.batches(rows, max(1, size)) {
 			tx := r.d.Gorm(ctx).Omit(clause.Associations)
 			if on != nil {
 				tx = tx.Clauses(on)
@@ -43,13 +43,16 @@ func (r *Repository[T, ID]) insert(ctx context.Context, doing string, op Op, row
 			} else {
 				err = tx.Create(batch).Error
 			}
+			if err == nil && on == nil {
+				err = r.readBack(ctx, batch)
+			}
 			if err != nil {
-				return err
+				return r.otherKey(err)
 			}
 		}
 		return r.after(ctx, op, rows...)
 	}
-	return r.change(ctx, doing, len(rows) > size || r.hears(), insert)
+	return r.change(ctx, doing, len(r.batches(rows, max(1, size))) > 1 || r.hears() || r.readsBack(), insert)
 }
 
 // change runs a write, in a transaction of its own if it takes more than one statement.
@@ -189,11 +192,15 @@ type Conflict struct {
 
 // Upsert inserts rows, and changes those that are there, in batches, all or none. Which one happened is
 // not told, so hooks and model events see Saved. After a conflict a generated key in rows is not
-// meaningful on every dialect: find the row by its unique columns.
+// meaningful on every dialect: find the row by its unique columns. A row whose key is free but which has
+// another unique key that is taken is an ErrDuplicate.
 func (r *Repository[T, ID]) Upsert(ctx context.Context, rows []*T, on Conflict) error {
 	c, err := r.model.onConflict(on)
 	if err != nil {
 		return fmt.Errorf("repository: upserting %s: %w", r.model.schema.Table, err)
+	}
+	if r.d.dialect.MySQL {
+		c = r.model.guard(c)
 	}
 	return r.insert(ctx, "upserting", Saved, rows, c)
 }
@@ -251,9 +258,17 @@ func (r *Repository[T, ID]) FirstOrCreate(ctx context.Context, row *T, columns .
 		if err := r.beforeSave(ctx, row); err != nil {
 			return err
 		}
-		result := r.d.Gorm(ctx).Omit(clause.Associations).Clauses(on).Create(row)
-		if created = result.RowsAffected > 0; result.Error != nil || created {
-			return errors.Join(result.Error, r.after(ctx, Created, row))
+		tx := r.d.Gorm(ctx).Omit(clause.Associations)
+		if !r.d.dialect.MySQL {
+			tx = tx.Clauses(on)
+		}
+		result := tx.Create(row)
+		taken := r.d.dialect.MySQL && r.d.isDuplicate(result.Error)
+		if result.Error != nil && !taken {
+			return result.Error
+		}
+		if created = result.RowsAffected > 0; created {
+			return errors.Join(r.readBack(ctx, []*T{row}), r.after(ctx, Created, row))
 		}
 		same := r.Where()
 		for _, c := range on.Columns {
@@ -261,6 +276,9 @@ func (r *Repository[T, ID]) FirstOrCreate(ctx context.Context, row *T, columns .
 			same = same.Where(Eq(c.Name, f.ReflectValueOf(ctx, reflect.ValueOf(row).Elem()).Interface()))
 		}
 		found, err := same.WithTrashed().First(ctx)
+		if taken && errors.Is(err, ErrNotFound) {
+			return result.Error // it was another key that is taken
+		}
 		if err == nil {
 			*row = found
 		}

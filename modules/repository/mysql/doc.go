@@ -1,0 +1,2 @@
+// Package mysql lets package repository open MySQL and MariaDB.
+package mysql
