@@ -66,7 +66,7 @@ func window(since, until, _ string, id int64) (string, []any) {
 // one before there is any table. conn gives it back when the transaction ends.
 const named = "SELECT GET_LOCK(" + lockName + ", 31536000)"
 
-const lockName = "CONCAT('fxpond.', SHA1(DATABASE()))" // of at most 64 characters
+const lockName = "CONCAT('fxpond.', LEFT(SHA2(DATABASE(), 256), 40))" // at most 64 characters
 
 func lock(ctx context.Context, tx repository.Queryer, name string) error {
 	if name == "migrate" {
