@@ -163,6 +163,39 @@ func TestManyRelaysKeepTheOrderOfEachKey(t *testing.T) {
 	})
 }
 
+// A transaction that records events and stays open must keep nobody else's from being published and noted.
+func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, open opener) {
+		ctx := t.Context()
+		db := open(t, repository.Config{})
+		if db.Driver() == "sqlite" {
+			t.Skip("it has one writer at a time")
+		}
+		in := newInbox()
+		o := outbox(t, db, in, repository.OutboxConfig{Poll: 5 * time.Millisecond})
+		must(t, db.Transaction(ctx, func(open context.Context) error {
+			must(t, o.Add(open, note("open", "k"), note("open, unkeyed", "")))
+			for i := range 40 { // a table so short that the optimizer would rather scan it
+				must(t, o.Publish(ctx, note(fmt.Sprint("other", i), ""), note(fmt.Sprint("keyed", i), "k2")))
+				in.wait(t, 2*(i+1))
+			}
+			for deadline := time.Now().Add(20 * time.Second); ; {
+				s, err := o.Stats(ctx)
+				must(t, err)
+				if s.Pending == 0 {
+					return nil
+				}
+				if time.Now().After(deadline) {
+					t.Errorf("%d published events are not noted", s.Pending)
+					return nil
+				}
+			}
+		}))
+		in.wait(t, 82)
+	})
+}
+
 func TestARefusedEventIsParkedAndHoldsItsKey(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, open opener) {
