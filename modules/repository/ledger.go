@@ -46,10 +46,7 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 			"(SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000)"),
 	}
 	if d.dialect.MySQL {
-		// The hints keep it from a scan of the table, which would wait for the marks of listeners at work.
-		l.sweep = "DELETE l FROM (SELECT event, listener FROM fxpond_ledger FORCE INDEX (fxpond_ledger_age)" +
-			" WHERE finished_at < ? ORDER BY finished_at LIMIT 1000) AS old" +
-			" STRAIGHT_JOIN fxpond_ledger AS l ON l.event = old.event AND l.listener = old.listener"
+		l.sweep = "SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000"
 	} else {
 		l.mark = d.dialect.rebind(l.mark + d.dialect.skipTaken("event"))
 	}
@@ -115,15 +112,52 @@ func (l *Ledger) Stop(ctx context.Context) error { return l.sweeper.stop(ctx) }
 
 // forget deletes a thousand old marks and asks to be called again while there may be more.
 func (l *Ledger) forget(ctx context.Context) (more bool) {
-	result, err := l.d.SQL(ctx).ExecContext(ctx, l.sweep, time.Now().Add(-l.retention).UnixMilli())
-	if err != nil {
-		if ctx.Err() == nil {
-			l.d.log.Warn("old marks stay in the ledger for now", zap.Error(err))
-		}
-		return false
+	forget := l.forgetOld
+	if l.d.dialect.MySQL {
+		forget = l.forgetByKey
 	}
-	n, err := result.RowsAffected()
+	n, err := forget(ctx, time.Now().Add(-l.retention).UnixMilli())
+	if err != nil && ctx.Err() == nil {
+		l.d.log.Warn("old marks stay in the ledger for now", zap.Error(err))
+	}
 	return err == nil && n == 1000
+}
+
+func (l *Ledger) forgetOld(ctx context.Context, before int64) (int64, error) {
+	result, err := l.d.SQL(ctx).ExecContext(ctx, l.sweep, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// forgetByKey finds first and deletes then, one by one. A DELETE of MySQL waits for all rows it looks at, and
+// it may look at the whole table for two keys: then it would wait for the marks of listeners at work.
+func (l *Ledger) forgetByKey(ctx context.Context, before int64) (n int64, err error) {
+	rows, err := l.d.SQL(ctx).QueryContext(ctx, l.sweep, before)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
+	var old [][2]string
+	for rows.Next() {
+		var key [2]string
+		if err := rows.Scan(&key[0], &key[1]); err != nil {
+			return 0, err
+		}
+		old = append(old, key)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, err
+	}
+	return int64(len(old)), l.d.Transaction(ctx, func(ctx context.Context) error {
+		for _, key := range old {
+			if _, err := l.d.SQL(ctx).ExecContext(ctx, "DELETE FROM fxpond_ledger WHERE event = ? AND listener = ?", key[0], key[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 var _ events.Ledger = (*Ledger)(nil)
