@@ -33,15 +33,19 @@ func parse(dsn string) (*mysqldriver.Config, error) {
 		user = u.User
 		rest = address(u)
 	}
-	base, query, _ := strings.Cut(rest, "?")
-	if !strings.Contains(base, "/") {
+	begin := strings.LastIndexByte(rest, '@') + 1 // a password may hold anything
+	if at := native.FindStringIndex(rest); at != nil {
+		begin = at[1] - 1
+	}
+	path, query, _ := strings.Cut(rest[begin:], "?")
+	if !strings.Contains(path, "/") {
 		return nil, fmt.Errorf("the DSN names no database: %s", shape)
 	}
 	if err := checkParams(query); err != nil {
 		return nil, err
 	}
 	// The driver looks for the last slash, also among the parameters.
-	cfg, err := mysqldriver.ParseDSN(base + "?" + strings.ReplaceAll(query, "/", "%2F"))
+	cfg, err := mysqldriver.ParseDSN(rest[:begin] + path + "?" + strings.ReplaceAll(query, "/", "%2F"))
 	if err != nil {
 		return nil, fmt.Errorf("reading the DSN: %w; %s", err, shape)
 	}
