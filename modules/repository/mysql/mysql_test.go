@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -197,59 +195,4 @@ func TestBorrowedHandlesMustBeOfOpen(t *testing.T) {
 	must(t, db.Start(t.Context()))
 	must(t, db.Stop(context.Background()))
 	must(t, own.PingContext(t.Context()))
-}
-
-// The statements that delete and take must look only at their rows: they wait for each that they look at.
-func TestSettlingScansNoTable(t *testing.T) {
-	t.Parallel()
-	cfg := server(t)
-	own := handle(t, cfg)
-	db, err := repository.NewDB(repository.Config{Driver: "mysql"}, repository.WithSQL(own))
-	must(t, err)
-	must(t, db.Start(t.Context()))
-	defer func() { must(t, db.Stop(context.Background())) }()
-	explain := "EXPLAIN FORMAT=TRADITIONAL "
-	if strings.Contains(version(t, cfg), "MariaDB") {
-		explain = "EXPLAIN "
-	}
-	held := 0
-	for _, rows := range []int{1, 3, 10, 100, 130, 600} {
-		for ; held < rows; held++ {
-			execute(t, own, "INSERT INTO fxpond_outbox (event_id, name, source, happened_at, metadata, data, ordering_key, trace, created_at, claim) VALUES ('e', 'n', 's', 1, '{}', '{}', '', '{}', 1, 'token')")
-		}
-		execute(t, own, "ANALYZE TABLE fxpond_outbox")
-		for _, n := range []int{1, 2, 10, 99, 100, 1000} {
-			args := []any{"token"}
-			for i := range n {
-				args = append(args, i+1)
-			}
-			list := "?" + strings.Repeat(", ?", n-1) + ")"
-			for _, statement := range []string{
-				"DELETE o FROM fxpond_outbox AS o FORCE INDEX (PRIMARY) WHERE o.claim = ? AND o.id IN (",
-				"UPDATE fxpond_outbox FORCE INDEX (PRIMARY) SET claim = '', claimed_until = 0 WHERE claim = ? AND id IN (",
-			} {
-				if kind := accessType(t, own, explain+statement+list, args); !slices.Contains([]string{"const", "range"}, kind) {
-					t.Errorf("%d ids of %d rows: access by %s: %s", n, rows, kind, statement)
-				}
-			}
-		}
-	}
-}
-
-func accessType(t *testing.T, db *sql.DB, explain string, args []any) string {
-	t.Helper()
-	rows, err := db.QueryContext(t.Context(), explain, args...)
-	must(t, err)
-	defer func() { must(t, rows.Close()) }()
-	columns, err := rows.Columns()
-	must(t, err)
-	values, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	if !rows.Next() {
-		t.Fatal(errors.Join(errors.New("no plan"), rows.Err()))
-	}
-	must(t, rows.Scan(into...))
-	return values[slices.Index(columns, "type")].String
 }
