@@ -16,6 +16,7 @@ var layers = map[string][]string{
 	"modules/events/eventstest":         {"modules/goroutine", "modules/events"},
 	"modules/repository":                {"modules/goroutine", "modules/events"},
 	"modules/repository/postgres":       {"modules/goroutine", "modules/events", "modules/repository"},
+	"modules/repository/mysql":          {"modules/goroutine", "modules/events", "modules/repository"},
 	"modules/sqs":                       {"modules/goroutine", "modules/events"},
 	"modules/sqs/sns":                   {"modules/goroutine", "modules/events", "modules/sqs"},
 	"modules/sqs/eventbridge":           {"modules/goroutine", "modules/events", "modules/sqs"},

@@ -12,21 +12,22 @@ import (
 
 // One thousand finds at once on ten connections. Bars: 5 x on loopback, 25 x with a round trip of 1.2 ms.
 func BenchmarkBurst(b *testing.B) {
-	dsn := postgres(b)
-	for _, network := range []struct {
-		name string
-		dsn  func(b *testing.B) string
-	}{
-		{"loopback", func(*testing.B) string { return dsn }},
-		{"slow-network", func(b *testing.B) string { return slower(b, dsn) }},
-	} {
-		b.Run(network.name, func(b *testing.B) {
-			db, repo := open(b, network.dsn(b))
-			before := db.Stats()
-			turns(b, func() time.Duration { return single(b, repo) }, func() time.Duration { return coalesced(b, repo) })
-			after := db.Stats()
-			b.ReportMetric(1000*float64(after.Queries-before.Queries)/float64(after.Finds-before.Finds), "queries/1000")
-		})
+	for server, dsn := range servers(b) {
+		for _, network := range []struct {
+			name string
+			dsn  func(b *testing.B) string
+		}{
+			{"loopback", func(*testing.B) string { return dsn }},
+			{"slow-network", func(b *testing.B) string { return slower(b, dsn) }},
+		} {
+			b.Run(server+"/"+network.name, func(b *testing.B) {
+				db, repo := open(b, network.dsn(b))
+				before := db.Stats()
+				turns(b, func() time.Duration { return single(b, repo) }, func() time.Duration { return coalesced(b, repo) })
+				after := db.Stats()
+				b.ReportMetric(1000*float64(after.Queries-before.Queries)/float64(after.Finds-before.Finds), "queries/1000")
+			})
+		}
 	}
 }
 
@@ -172,5 +173,7 @@ func byHand(ctx context.Context, db *repository.DB, ids []int64) ([]Account, err
 
 func databases(b *testing.B) map[string]string {
 	b.Helper()
-	return map[string]string{"sqlite": b.TempDir() + "/bench.db", "postgres": postgres(b)}
+	list := servers(b)
+	list["sqlite"] = b.TempDir() + "/bench.db"
+	return list
 }

@@ -1,5 +1,7 @@
 // Package repository_test measures modules/repository against gorm and against SQL written by hand.
-// It needs a PostgreSQL: DATABASE_URL=... go test -run '^$' -bench . ./repository
+// It needs a PostgreSQL, and takes a MySQL or MariaDB as well:
+//
+//	DATABASE_URL=... MYSQL_URL=... go test -run '^$' -bench . ./repository
 //
 // Contenders take turns round by round, and the metric is the median of the rounds' ratios: so what else
 // the machine does hits both.
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"github.com/fxpond/fxpond/modules/repository"
+	_ "github.com/fxpond/fxpond/modules/repository/mysql"
 	_ "github.com/fxpond/fxpond/modules/repository/postgres"
 )
 
@@ -59,6 +62,16 @@ func postgres(b *testing.B) string {
 		b.Skip("DATABASE_URL names no PostgreSQL")
 	}
 	return dsn
+}
+
+// servers are the DSNs of the databases behind a network, by name.
+func servers(b *testing.B) map[string]string {
+	b.Helper()
+	list := map[string]string{"postgres": postgres(b)}
+	if dsn := os.Getenv("MYSQL_URL"); dsn != "" {
+		list["mysql"] = dsn
+	}
+	return list
 }
 
 // turns lets two contenders do the same work round by round and reports how much faster ours is.

@@ -41,7 +41,7 @@ func Like(column, pattern string) Cond { return Cond{op: "LIKE", column: column,
 func In[V any](column string, vs ...V) Cond {
 	values := make([]any, len(vs))
 	for i, v := range vs {
-		values[i] = bound{v}
+		values[i] = v
 	}
 	return Cond{op: "IN", column: column, value: values}
 }
@@ -80,7 +80,14 @@ func (m *model[T]) build(c Cond) (clause.Expression, error) {
 		if !ok || len(values) == 0 {
 			return never, nil
 		}
-		return clause.IN{Column: column(f), Values: values}, nil
+		list := make([]any, len(values))
+		for i, v := range values {
+			if v, err = m.inKind(f, v); err != nil {
+				return nil, err
+			}
+			list[i] = bound{v}
+		}
+		return clause.IN{Column: column(f), Values: list}, nil
 	}
 	if isNil(c.value) {
 		switch c.op {
@@ -91,7 +98,13 @@ func (m *model[T]) build(c Cond) (clause.Expression, error) {
 		}
 		return nil, fmt.Errorf("%w: %s %s nil", ErrColumn, c.column, c.op)
 	}
-	return clause.Expr{SQL: "? " + c.op + " ?", Vars: []any{column(f), bound{c.value}}, WithoutParentheses: true}, nil
+	value := c.value
+	if c.op != "LIKE" {
+		if value, err = m.inKind(f, value); err != nil {
+			return nil, err
+		}
+	}
+	return clause.Expr{SQL: "? " + c.op + " ?", Vars: []any{column(f), bound{value}}, WithoutParentheses: true}, nil
 }
 
 func (m *model[T]) combine(c Cond) (clause.Expression, error) {

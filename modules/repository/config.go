@@ -14,12 +14,14 @@ import (
 // Config opens the database. The zero value opens a SQLite database in memory, which ends with the
 // process.
 type Config struct {
-	// Driver names the dialect: "sqlite", or "postgres" once package repository/postgres is imported.
-	// Default: what the scheme of DSN says, else "sqlite".
+	// Driver names the dialect: "sqlite", "postgres" once package repository/postgres is imported, or
+	// "mysql", for MariaDB too, once package repository/mysql is. Default: what the scheme of DSN says,
+	// else "sqlite".
 	Driver string
 
 	// DSN tells which database to open: a file name or "file:" URL for SQLite, a "postgres://" URL for
-	// PostgreSQL. SQLite gets write-ahead logging, immediate transactions, a busy timeout of 5s and
+	// PostgreSQL, a "mysql://" or "mariadb://" URL or "user:password@tcp(host:3306)/database" for MySQL
+	// and MariaDB. SQLite gets write-ahead logging, immediate transactions, a busy timeout of 5s and
 	// foreign keys, unless the DSN says otherwise. Default: SQLite in memory.
 	DSN string
 
@@ -123,7 +125,8 @@ func (c Config) validate() error {
 	}
 	if dialectNamed(c.Driver) == nil {
 		bad("Driver", c.Driver, "no such dialect is registered",
-			`use "sqlite", or import github.com/fxpond/fxpond/modules/repository/postgres for "postgres"`)
+			`use "sqlite", or import github.com/fxpond/fxpond/modules/repository/postgres for "postgres", `+
+				`github.com/fxpond/fxpond/modules/repository/mysql for "mysql"`)
 	}
 	if c.MaxOpenConns < 1 {
 		bad("MaxOpenConns", c.MaxOpenConns, "a database needs at least one connection", "use 0 for the default")
@@ -183,14 +186,20 @@ func (c Config) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 // redact keeps of a DSN what is known to be no secret.
 func redact(dsn string) string {
 	u, err := url.Parse(dsn)
-	switch {
+	switch address := nativeMySQL(dsn); {
 	case dsn == "":
 		return "memory"
-	case err == nil && u.Scheme != "":
+	case address >= 0:
+		dsn = dsn[address:] // behind user and password
+	case strings.Contains(dsn, "://") && err != nil:
+		return "(not a valid URL, not shown)"
+	case err == nil && u.Scheme != "" && !strings.Contains(u.Opaque, "@"):
 		u.RawQuery = ""
 		return u.Redacted()
 	case strings.ContainsAny(dsn, "= "):
 		return "(key=value form, not shown)"
+	default:
+		dsn = dsn[strings.LastIndexByte(dsn, '@')+1:]
 	}
 	name, _, _ := strings.Cut(dsn, "?")
 	return name

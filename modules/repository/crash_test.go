@@ -38,48 +38,42 @@ type Effect struct {
 // without its user, and the listener's effect happened once each, though events are delivered twice.
 func TestKilledProcessesLoseAndInventNothing(t *testing.T) {
 	t.Parallel()
-	for name, dsn := range map[string]func(t testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
-		"postgres": schemaDSN,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			want := 300
-			if s := os.Getenv(crashSize); s != "" {
-				var err error
-				want, err = strconv.Atoi(s)
-				must(t, err)
-			}
-			cfg := repository.Config{DSN: dsn(t), AutoMigrate: []any{&Plain{}, &Effect{}}}
-			db := start(t, cfg)
-			signups, log := repo[Plain, int64](t, db), filepath.Join(t.TempDir(), "published")
+	eachServer(t, func(t *testing.T, dsn string) {
+		want := 300
+		if s := os.Getenv(crashSize); s != "" {
+			var err error
+			want, err = strconv.Atoi(s)
+			must(t, err)
+		}
+		cfg := repository.Config{DSN: dsn, AutoMigrate: []any{&Plain{}, &Effect{}}}
+		db := start(t, cfg)
+		signups, log := repo[Plain, int64](t, db), filepath.Join(t.TempDir(), "published")
 
-			kills := 0
-			for {
-				n, err := signups.Where().Count(t.Context())
-				must(t, err)
-				if n >= int64(want) {
+		kills := 0
+		for {
+			n, err := signups.Where().Count(t.Context())
+			must(t, err)
+			if n >= int64(want) {
+				break
+			}
+			child, lines := crashChild(t, "signup", cfg.DSN, log)
+			for range 1 + rand.IntN(min(max(1, want/60), 60)) { // each line tells of ten sign-ups
+				if !lines.Scan() {
 					break
 				}
-				child, lines := crashChild(t, "signup", cfg.DSN, log)
-				for range 1 + rand.IntN(min(max(1, want/60), 60)) { // each line tells of ten sign-ups
-					if !lines.Scan() {
-						break
-					}
-				}
-				must(t, child.Process.Kill())
-				_ = child.Wait()
-				kills++
 			}
-			child, lines := crashChild(t, "drain", cfg.DSN, log)
-			for lines.Scan() {
-			}
-			if err := child.Wait(); err != nil {
-				t.Fatalf("draining: %v", err)
-			}
-			checkCrash(t, db, log, kills)
-		})
-	}
+			must(t, child.Process.Kill())
+			_ = child.Wait()
+			kills++
+		}
+		child, lines := crashChild(t, "drain", cfg.DSN, log)
+		for lines.Scan() {
+		}
+		if err := child.Wait(); err != nil {
+			t.Fatalf("draining: %v", err)
+		}
+		checkCrash(t, db, log, kills)
+	})
 }
 
 func checkCrash(t *testing.T, db *repository.DB, log string, kills int) {

@@ -56,7 +56,8 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 }
 
 // WithSQL makes the database work on an open handle, which stays the caller's to size and to close.
-// Config.Driver must name its dialect. SQLite handles must begin transactions as immediate.
+// Config.Driver must name its dialect. SQLite handles must begin transactions as immediate; MySQL handles
+// must be opened by package repository/mysql.
 func WithSQL(handle *sql.DB) Option {
 	return func(d *DB) {
 		if handle != nil {
@@ -96,6 +97,10 @@ func (d *DB) open() error {
 		handle.SetMaxIdleConns(d.cfg.MaxIdleConns)
 		handle.SetConnMaxLifetime(max(0, d.cfg.ConnMaxLifetime))
 		handle.SetConnMaxIdleTime(max(0, d.cfg.ConnMaxIdleTime))
+	} else if d.dialect.Check != nil {
+		if err := d.dialect.Check(d.sql); err != nil {
+			return fmt.Errorf("repository: using a handle of WithSQL: %w", err)
+		}
 	}
 	if d.dialect.SingleWriter {
 		d.gate = make(chan struct{}, 1)

@@ -14,7 +14,7 @@ import (
 )
 
 // Dialect is what this package must know about a kind of database. SQLite's is built in; importing
-// package repository/postgres registers PostgreSQL's.
+// package repository/postgres registers PostgreSQL's, and repository/mysql that of MySQL and MariaDB.
 type Dialect struct {
 	// Name is the value of Config.Driver that selects the dialect.
 	Name string
@@ -25,14 +25,18 @@ type Dialect struct {
 	// Open returns a handle and need not connect. release is called after the handle is closed.
 	Open func(dsn string) (db *sql.DB, release func(), err error)
 
+	// Check refuses a handle of WithSQL that cannot keep what this package promises. nil takes all.
+	Check func(db *sql.DB) error
+
 	// Gorm returns the dialector over an open handle.
 	Gorm func(db *sql.DB) gorm.Dialector
 
 	// Migrations holds fxpond's own tables.
 	Migrations fs.FS
 
-	// Script runs a text of several statements.
-	Script func(ctx context.Context, tx *sql.Tx, text string) error
+	// Script runs the statements of a migration. Its name is unique in the database, and stays the same
+	// when a start that failed is repeated.
+	Script func(ctx context.Context, tx *sql.Tx, name, text string) error
 
 	// Lock waits, inside a transaction, until no other transaction holds the lock of that name, and holds
 	// it to the end of the transaction. nil where a write transaction excludes all others anyway.
@@ -55,6 +59,11 @@ type Dialect struct {
 	// Dollar says that parameters are written $1, $2 instead of ?.
 	Dollar bool
 
+	// MySQL says that the SQL is MySQL's: no ON CONFLICT but ON DUPLICATE KEY UPDATE, which answers to
+	// every unique key; no RETURNING; no partial index. A statement that fails leaves its transaction as
+	// it was. Text is compared with a number as a number.
+	MySQL bool
+
 	// Prepare says that statements gain from being prepared by this package, because the driver keeps none.
 	Prepare bool
 
@@ -68,6 +77,8 @@ type Dialect struct {
 // EventLog reads a log in such a way that no committed event is skipped, though transactions commit in
 // another order than they began in. What a reader can see is named by a snapshot, a text.
 type EventLog struct {
+	// Serial says that ids follow commits only if whoever appends holds the lock "events" first.
+	Serial bool
 	// Begin is the snapshot in which nothing is visible.
 	Begin string
 	// Snapshot selects the current one.
@@ -111,6 +122,9 @@ func dialectNamed(name string) *Dialect {
 // driverOf tells the dialect by the DSN's scheme. A scheme that nobody registered is named in the error
 // that validate then makes.
 func driverOf(dsn string) string {
+	if nativeMySQL(dsn) >= 0 {
+		return "mysql"
+	}
 	scheme, _, found := strings.Cut(dsn, "://")
 	if u, err := url.Parse(dsn); !found && err == nil {
 		scheme, found = u.Scheme, u.Scheme != ""
@@ -126,6 +140,29 @@ func driverOf(dsn string) string {
 		}
 	}
 	return scheme
+}
+
+// nativeMySQL finds the address in a DSN of go-sql-driver's form, user:password@tcp(host:3306)/database,
+// which has no scheme. It is -1 in others.
+func nativeMySQL(dsn string) int {
+	for _, network := range []string{"tcp(", "unix("} {
+		if strings.HasPrefix(dsn, network) {
+			return 0
+		}
+		if at := strings.LastIndex(dsn, "@"+network); at >= 0 {
+			return at + 1
+		}
+	}
+	return -1
+}
+
+// skipTaken ends an INSERT so that it leaves out rows whose key is taken, the one of the column. On MySQL
+// they count as inserted.
+func (d *Dialect) skipTaken(column string) string {
+	if d.MySQL {
+		return " ON DUPLICATE KEY UPDATE " + column + " = VALUES(" + column + ")"
+	}
+	return " ON CONFLICT DO NOTHING"
 }
 
 // rebind writes the parameters of a statement the way the dialect wants them. The statements of this

@@ -20,7 +20,8 @@
 // # Databases
 //
 // SQLite is built in, in pure Go, and is the default: in memory if no DSN is given. Importing
-// modules/repository/postgres adds PostgreSQL. Write transactions on SQLite queue in this process, one at
+// modules/repository/postgres adds PostgreSQL, importing modules/repository/mysql adds MySQL and MariaDB;
+// the packages say what is particular to each. Write transactions on SQLite queue in this process, one at
 // a time; times are kept there to the millisecond and elsewhere to the microsecond, in UTC.
 //
 // # Start and stop
@@ -32,8 +33,8 @@
 // # Limits
 //
 // When a PostgreSQL dump is restored into a new cluster, transaction ids begin anew: run UPDATE
-// fxpond_events SET tx_id = '3' once, and read the store from the beginning. MySQL and MariaDB are not
-// supported.
+// fxpond_events SET tx_id = '3' once, and read the store from the beginning. On MySQL transactions that
+// append to the Store follow one another.
 //
 // # Dependencies
 //

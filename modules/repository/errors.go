@@ -61,7 +61,13 @@ const (
 	FaultDuplicate       // a unique key is taken
 	FaultConflict        // the transaction lost against another and may be retried
 	FaultValue           // one of the bound values is not of the column's type
+	FaultOtherKey        // the guard that an upsert gets on MySQL met another key than the one it names
 )
+
+// isDuplicate tells whether a statement failed because a key is taken.
+func (d *DB) isDuplicate(err error) bool {
+	return err != nil && d.dialect.Classify(err) == FaultDuplicate
+}
 
 // classify adds the sentinel that callers branch on.
 func (d *DB) classify(err error) error {

@@ -40,10 +40,15 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 	l := &Ledger{
 		d:         d,
 		retention: or(cfg.Retention, 15*24*time.Hour),
-		mark:      d.dialect.rebind("INSERT INTO fxpond_ledger (event, listener, finished_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"),
+		mark:      "INSERT INTO fxpond_ledger (event, listener, finished_at) VALUES (?, ?, ?)",
 		finished:  "SELECT listener FROM fxpond_ledger WHERE event = ? AND listener IN (",
 		sweep: d.dialect.rebind("DELETE FROM fxpond_ledger WHERE (event, listener) IN " +
 			"(SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000)"),
+	}
+	if d.dialect.MySQL {
+		l.sweep = "SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000"
+	} else {
+		l.mark = d.dialect.rebind(l.mark + d.dialect.skipTaken("event"))
 	}
 	l.sweeper = loop{every: or(cfg.SweepInterval, 10*time.Minute), do: l.forget}
 	return l
@@ -79,7 +84,10 @@ func (l *Ledger) Finished(ctx context.Context, event string, listeners []string)
 func (l *Ledger) Run(ctx context.Context, event, listener string, fn func(ctx context.Context) error) (ran bool, err error) {
 	err = l.d.Transaction(ctx, func(ctx context.Context) error {
 		result, err := l.d.SQL(ctx).ExecContext(ctx, l.mark, event, listener, time.Now().UnixMilli())
-		if err != nil {
+		switch {
+		case l.d.dialect.MySQL && l.d.isDuplicate(err):
+			return nil
+		case err != nil:
 			return fmt.Errorf("repository: marking in the ledger: %w", l.d.classify(err))
 		}
 		if n, err := result.RowsAffected(); n == 0 || err != nil {
@@ -104,15 +112,52 @@ func (l *Ledger) Stop(ctx context.Context) error { return l.sweeper.stop(ctx) }
 
 // forget deletes a thousand old marks and asks to be called again while there may be more.
 func (l *Ledger) forget(ctx context.Context) (more bool) {
-	result, err := l.d.SQL(ctx).ExecContext(ctx, l.sweep, time.Now().Add(-l.retention).UnixMilli())
-	if err != nil {
-		if ctx.Err() == nil {
-			l.d.log.Warn("old marks stay in the ledger for now", zap.Error(err))
-		}
-		return false
+	forget := l.forgetOld
+	if l.d.dialect.MySQL {
+		forget = l.forgetByKey
 	}
-	n, err := result.RowsAffected()
+	n, err := forget(ctx, time.Now().Add(-l.retention).UnixMilli())
+	if err != nil && ctx.Err() == nil {
+		l.d.log.Warn("old marks stay in the ledger for now", zap.Error(err))
+	}
 	return err == nil && n == 1000
+}
+
+func (l *Ledger) forgetOld(ctx context.Context, before int64) (int64, error) {
+	result, err := l.d.SQL(ctx).ExecContext(ctx, l.sweep, before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// forgetByKey finds first and deletes then, one by one. A DELETE of MySQL waits for all rows it looks at, and
+// it may look at the whole table for two keys: then it would wait for the marks of listeners at work.
+func (l *Ledger) forgetByKey(ctx context.Context, before int64) (n int64, err error) {
+	rows, err := l.d.SQL(ctx).QueryContext(ctx, l.sweep, before)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
+	var old [][2]string
+	for rows.Next() {
+		var key [2]string
+		if err := rows.Scan(&key[0], &key[1]); err != nil {
+			return 0, err
+		}
+		old = append(old, key)
+	}
+	if err := rows.Err(); err != nil {
+		return 0, err
+	}
+	return int64(len(old)), l.d.Transaction(ctx, func(ctx context.Context) error {
+		for _, key := range old {
+			if _, err := l.d.SQL(ctx).ExecContext(ctx, "DELETE FROM fxpond_ledger WHERE event = ? AND listener = ?", key[0], key[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 var _ events.Ledger = (*Ledger)(nil)

@@ -71,47 +71,44 @@ func TestStartFailsInTime(t *testing.T) {
 }
 
 var someMigrations = fstest.MapFS{
-	"0001_notes.sql": {Data: []byte("CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT);\nCREATE INDEX notes_body ON notes (body);")},
+	"0001_notes.sql": {Data: []byte("CREATE TABLE notes (id INTEGER PRIMARY KEY, body VARCHAR(100));\nCREATE INDEX notes_body ON notes (body);")},
 	"0002_fill.sql":  {Data: []byte("INSERT INTO notes (id, body) VALUES (1, 'a;b');\nINSERT INTO notes (id, body) VALUES (2, 'c');")},
 }
 
 func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	t.Parallel()
-	for name, dsn := range map[string]func(t testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
-		"postgres": schemaDSN,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := repository.Config{DSN: dsn(t), Migrations: someMigrations, AutoMigrate: models}
-			var pods sync.WaitGroup
-			for range 4 {
-				db, err := repository.NewDB(cfg)
-				must(t, err)
-				pods.Go(func() {
-					if err := db.Start(t.Context()); err != nil {
-						t.Error(err)
-					}
-					if err := db.Stop(context.Background()); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			pods.Wait()
-			cfg.Migrate = repository.MigrateCheck
-			db := start(t, cfg)
-			var notes int
-			must(t, db.SQL(t.Context()).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM notes").Scan(&notes))
-			if notes != 2 {
-				t.Errorf("migrations ran %d times", notes/2)
-			}
-		})
-	}
+	eachServer(t, func(t *testing.T, dsn string) {
+		cfg := repository.Config{DSN: dsn, Migrations: someMigrations, AutoMigrate: models}
+		var pods sync.WaitGroup
+		for range 4 {
+			db, err := repository.NewDB(cfg)
+			must(t, err)
+			pods.Go(func() {
+				if err := db.Start(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if err := db.Stop(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		pods.Wait()
+		cfg.Migrate = repository.MigrateCheck
+		db := start(t, cfg)
+		var notes int
+		must(t, db.SQL(t.Context()).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM notes").Scan(&notes))
+		if notes != 2 {
+			t.Errorf("migrations ran %d times", notes/2)
+		}
+	})
 }
 
 func TestSchemasThatDoNotFitAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	dsn := filepath.Join(t.TempDir(), "app.db")
+	eachServer(t, testSchemas)
+}
+
+func testSchemas(t *testing.T, dsn string) {
 	open := func(cfg repository.Config) error {
 		cfg.DSN = dsn
 		db, err := repository.NewDB(cfg)

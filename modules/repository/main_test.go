@@ -17,6 +17,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/fxpond/fxpond/modules/repository"
+	_ "github.com/fxpond/fxpond/modules/repository/mysql"
 	_ "github.com/fxpond/fxpond/modules/repository/postgres"
 )
 
@@ -75,8 +76,8 @@ type Plain struct {
 
 var models = []any{&User{}, &Pet{}, &Line{}, &Plain{}}
 
-// eachDatabase runs a test on every database there is: SQLite in a file, SQLite in memory, and the one
-// that DATABASE_URL names.
+// eachDatabase runs a test on every database there is: SQLite in a file, SQLite in memory, the PostgreSQL
+// that DATABASE_URL names, and the MySQL or MariaDB that MYSQL_URL names.
 func eachDatabase(t *testing.T, test func(t *testing.T, open func(t testing.TB, cfg repository.Config) *repository.DB)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
@@ -90,6 +91,24 @@ func eachDatabase(t *testing.T, test func(t *testing.T, open func(t testing.TB, 
 		t.Parallel()
 		test(t, openPostgres)
 	})
+	t.Run("mysql", func(t *testing.T) {
+		t.Parallel()
+		test(t, openMySQL)
+	})
+}
+
+// eachServer runs a test with the DSN of a database that several processes can share.
+func eachServer(t *testing.T, test func(t *testing.T, dsn string)) {
+	for name, dsn := range map[string]func(t testing.TB) string{
+		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
+		"postgres": schemaDSN,
+		"mysql":    databaseDSN,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, dsn(t))
+		})
+	}
 }
 
 func start(t testing.TB, cfg repository.Config) *repository.DB {
@@ -126,6 +145,39 @@ func openPostgres(t testing.TB, cfg repository.Config) *repository.DB {
 		cfg.DSN = schemaDSN(t)
 	}
 	return start(t, cfg)
+}
+
+func openMySQL(t testing.TB, cfg repository.Config) *repository.DB {
+	t.Helper()
+	if cfg.DSN == "" {
+		cfg.DSN = databaseDSN(t)
+	}
+	return start(t, cfg)
+}
+
+// databaseDSN makes a MySQL database of the test's own.
+func databaseDSN(t testing.TB) string {
+	t.Helper()
+	base := os.Getenv("MYSQL_URL")
+	if base == "" {
+		t.Skip("MYSQL_URL names no MySQL or MariaDB; .ci/mariadb start runs one")
+	}
+	admin, err := repository.NewDB(repository.Config{DSN: base})
+	must(t, err)
+	name := "t_" + strings.ToLower(rand.Text())
+	run := func(statement string) {
+		_, err := admin.SQL(context.Background()).ExecContext(context.Background(), statement)
+		must(t, err)
+	}
+	run("CREATE DATABASE " + name)
+	t.Cleanup(func() {
+		run("DROP DATABASE " + name)
+		must(t, admin.Stop(context.Background()))
+	})
+	u, err := url.Parse(base)
+	must(t, err)
+	u.Path = "/" + name
+	return u.String()
 }
 
 // schemaDSN makes a schema of the test's own.

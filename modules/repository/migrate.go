@@ -35,7 +35,9 @@ type migration struct {
 }
 
 // Migrate brings fxpond's tables and Config.Migrations up to date: in one transaction, under a lock, so
-// that many processes may start at once. Start calls it unless Config.Migrate says otherwise.
+// that many processes may start at once. MySQL commits each change of a table at once: there a run that
+// failed or was killed is taken up at the statement where it ended. Start calls it unless Config.Migrate
+// says otherwise.
 func (d *DB) Migrate(ctx context.Context) error {
 	series, err := d.allMigrations()
 	if err != nil {
@@ -84,7 +86,7 @@ func (d *DB) apply(ctx context.Context, s migrations) error {
 		if m.version <= applied {
 			continue
 		}
-		if err := d.dialect.Script(ctx, d.current(ctx).tx, m.text); err != nil {
+		if err := d.dialect.Script(ctx, d.current(ctx).tx, fmt.Sprintf("%s.%d", s.owner, m.version), m.text); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		_, err := d.SQL(ctx).ExecContext(ctx, d.dialect.rebind("INSERT INTO fxpond_schema (owner, version, name, applied_at) VALUES (?, ?, ?, ?)"),

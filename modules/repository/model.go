@@ -24,6 +24,7 @@ type model[T any] struct {
 	deleted *schema.Field // nil: no soft delete
 	fixed   []string      // columns that Update leaves alone
 	shares  bool          // copies of a T share memory
+	coerces bool          // the database compares values of different kinds
 }
 
 func newModel[T any](d *DB) (*model[T], error) {
@@ -34,7 +35,7 @@ func newModel[T any](d *DB) (*model[T], error) {
 	if err := stmt.Parse(new(T)); err != nil {
 		return nil, fmt.Errorf("repository: reading model %v: %w", reflect.TypeFor[T](), err)
 	}
-	m := &model[T]{schema: stmt.Schema, keys: stmt.Schema.PrimaryFields}
+	m := &model[T]{schema: stmt.Schema, keys: stmt.Schema.PrimaryFields, coerces: d.dialect.MySQL}
 	m.fixed = []string{clause.Associations}
 	for _, f := range m.schema.Fields {
 		if f.PrimaryKey || f.AutoCreateTime > 0 {

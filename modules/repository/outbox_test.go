@@ -163,6 +163,43 @@ func TestManyRelaysKeepTheOrderOfEachKey(t *testing.T) {
 	})
 }
 
+// A transaction that records events and stays open must keep nobody else's from being published and noted.
+func TestAnOpenTransactionHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, open opener) {
+		ctx := t.Context()
+		db := open(t, repository.Config{})
+		if db.Driver() == "sqlite" {
+			t.Skip("it has one writer at a time")
+		}
+		in := newInbox()
+		o := outbox(t, db, in, repository.OutboxConfig{Poll: 5 * time.Millisecond})
+		must(t, db.Transaction(ctx, func(open context.Context) error {
+			must(t, o.Add(open, note("open", "k"), note("open, unkeyed", "")))
+			for round := range 5 { // nearly all of the table at once, which an optimizer would rather scan
+				var all []events.Any
+				for i := range 40 {
+					all = append(all, note(fmt.Sprint("other", round, i), ""), note(fmt.Sprint("keyed", round, i), "k2"))
+				}
+				must(t, o.Publish(ctx, all...))
+				in.wait(t, 80*(round+1))
+			}
+			for deadline := time.Now().Add(20 * time.Second); ; {
+				s, err := o.Stats(ctx)
+				must(t, err)
+				if s.Pending == 0 {
+					return nil
+				}
+				if time.Now().After(deadline) {
+					t.Errorf("%d published events are not noted", s.Pending)
+					return nil
+				}
+			}
+		}))
+		in.wait(t, 402)
+	})
+}
+
 func TestARefusedEventIsParkedAndHoldsItsKey(t *testing.T) {
 	t.Parallel()
 	eachDatabase(t, func(t *testing.T, open opener) {
@@ -250,56 +287,50 @@ func TestATransportErrorIsRetriedAndHoldsItsKey(t *testing.T) {
 // A relay that dies after publishing, before it could note that, repeats its batch and nothing else.
 func TestADeadRelayRepeatsAtMostItsBatch(t *testing.T) {
 	t.Parallel()
-	for name, dsn := range map[string]func(t testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return t.TempDir() + "/app.db" },
-		"postgres": schemaDSN,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cfg := repository.Config{DSN: dsn(t)}
-			db := start(t, cfg)
-			recorder, err := repository.NewOutbox(db, nil, repository.OutboxConfig{})
-			must(t, err)
-			var all []events.Any
-			for i := range 60 {
-				all = append(all, note(fmt.Sprintf("%02d", i), fmt.Sprint("k", i%3)))
-			}
-			must(t, recorder.Publish(t.Context(), all...))
+	eachServer(t, func(t *testing.T, dsn string) {
+		cfg := repository.Config{DSN: dsn}
+		db := start(t, cfg)
+		recorder, err := repository.NewOutbox(db, nil, repository.OutboxConfig{})
+		must(t, err)
+		var all []events.Any
+		for i := range 60 {
+			all = append(all, note(fmt.Sprintf("%02d", i), fmt.Sprint("k", i%3)))
+		}
+		must(t, recorder.Publish(t.Context(), all...))
 
-			doomed, err := repository.NewDB(cfg)
-			must(t, err)
-			must(t, doomed.Start(t.Context()))
-			first := newInbox()
-			first.fail = func(events.Any) error { return doomed.Stop(context.Background()) } // no result can be noted
-			dying, err := repository.NewOutbox(doomed, first, repository.OutboxConfig{Batch: 10, Lease: 300 * time.Millisecond})
-			must(t, err)
-			must(t, dying.Start(t.Context()))
-			lost := slices.Clone(first.wait(t, 10))
-			must(t, dying.Stop(context.Background()))
+		doomed, err := repository.NewDB(cfg)
+		must(t, err)
+		must(t, doomed.Start(t.Context()))
+		first := newInbox()
+		first.fail = func(events.Any) error { return doomed.Stop(context.Background()) } // no result can be noted
+		dying, err := repository.NewOutbox(doomed, first, repository.OutboxConfig{Batch: 10, Lease: 300 * time.Millisecond})
+		must(t, err)
+		must(t, dying.Start(t.Context()))
+		lost := slices.Clone(first.wait(t, 10))
+		must(t, dying.Stop(context.Background()))
 
-			heir := newInbox()
-			o := outbox(t, db, heir, repository.OutboxConfig{Poll: 5 * time.Millisecond})
-			got := heir.wait(t, 60)
-			for i := range 3 {
-				var line []string
-				for _, id := range got {
-					if n := 0; mustScan(t, id, &n)%3 == i {
-						line = append(line, id)
-					}
-				}
-				if !slices.IsSorted(line) || len(line) != 20 {
-					t.Errorf("key %d came as %q", i, line)
+		heir := newInbox()
+		o := outbox(t, db, heir, repository.OutboxConfig{Poll: 5 * time.Millisecond})
+		got := heir.wait(t, 60)
+		for i := range 3 {
+			var line []string
+			for _, id := range got {
+				if n := 0; mustScan(t, id, &n)%3 == i {
+					line = append(line, id)
 				}
 			}
-			if len(lost) != 10 {
-				t.Errorf("the dead relay had published %d", len(lost))
+			if !slices.IsSorted(line) || len(line) != 20 {
+				t.Errorf("key %d came as %q", i, line)
 			}
-			for s := (repository.OutboxStats{Pending: 1}); s.Pending > 0; {
-				s, err = o.Stats(t.Context())
-				must(t, err)
-			}
-		})
-	}
+		}
+		if len(lost) != 10 {
+			t.Errorf("the dead relay had published %d", len(lost))
+		}
+		for s := (repository.OutboxStats{Pending: 1}); s.Pending > 0; {
+			s, err = o.Stats(t.Context())
+			must(t, err)
+		}
+	})
 }
 
 func mustScan(t testing.TB, id string, n *int) int {

@@ -25,31 +25,47 @@ import (
 // take, publishing is not: with SKIP LOCKED instead, four relays put one event in twenty of a key out of
 // order, and publish no faster once a send costs a network round trip.
 type outboxSQL struct {
-	now, claim, done, retry, release string
+	now, due, claim, take, done, retry, release string
 }
+
+const (
+	claimColumns = "id, event_id, name, source, happened_at, metadata, data, ordering_key, trace, attempts, faults"
+	claimSet     = " SET claim = ?, claimed_until = ?, attempts = attempts + 1 WHERE id IN ("
+)
 
 func newOutboxSQL(dialect *Dialect, cfg OutboxConfig) outboxSQL {
 	held := " OR p.parked_at > 0"
 	if cfg.SkipParked {
 		held = ""
 	}
-	return outboxSQL{
-		now: "SELECT " + dialect.Clock,
-		// A key is blocked as a whole while one of its events is claimed, waits for a retry or is parked;
-		// finding the blocked keys first keeps a long queue behind one of them cheap.
-		claim: dialect.rebind(`UPDATE fxpond_outbox SET claim = ?, claimed_until = ?, attempts = attempts + 1 WHERE id IN (
-			SELECT o.id FROM fxpond_outbox o
-			WHERE o.parked_at = 0 AND o.available_at <= ? AND o.claimed_until < ? AND (o.ordering_key = '' OR o.ordering_key NOT IN (
-				SELECT p.ordering_key FROM fxpond_outbox p
-				WHERE p.ordering_key <> '' AND (p.claimed_until > 0 OR p.available_at > 0 OR p.parked_at > 0)
-					AND (p.claimed_until >= ? OR (p.parked_at = 0 AND p.available_at > ?)` + held + `)))
-			ORDER BY o.id LIMIT ?)
-			RETURNING id, event_id, name, source, happened_at, metadata, data, ordering_key, trace, attempts, faults`),
-		done: "DELETE FROM fxpond_outbox WHERE claim = ? AND id IN (",
+	// A key is blocked as a whole while one of its events is claimed, waits for a retry or is parked;
+	// finding the blocked keys first keeps a long queue behind one of them cheap.
+	busy := "p.ordering_key <> '' AND (p.claimed_until > 0 OR p.available_at > 0 OR p.parked_at > 0)"
+	if dialect.MySQL {
+		busy = "p.busy = 1"
+	}
+	due := ` FROM fxpond_outbox o
+		WHERE o.parked_at = 0 AND o.available_at <= ? AND o.claimed_until < ? AND (o.ordering_key = '' OR o.ordering_key NOT IN (
+			SELECT p.ordering_key FROM fxpond_outbox p
+			WHERE ` + busy + ` AND (p.claimed_until >= ? OR (p.parked_at = 0 AND p.available_at > ?)` + held + `)))
+		ORDER BY o.id LIMIT ?`
+	s := outboxSQL{
+		now:   "SELECT " + dialect.Clock,
+		claim: dialect.rebind("UPDATE fxpond_outbox" + claimSet + "SELECT o.id" + due + ") RETURNING " + claimColumns),
+		done:  "DELETE FROM fxpond_outbox WHERE claim = ? AND id IN (",
 		retry: dialect.rebind(`UPDATE fxpond_outbox SET claim = '', claimed_until = 0, available_at = ?, faults = ?, parked_at = ?, last_error = ?
 			WHERE claim = ? AND id = ?`),
 		release: "UPDATE fxpond_outbox SET claim = '', claimed_until = 0, attempts = attempts - 1 WHERE claim = ? AND id IN (",
 	}
+	if dialect.MySQL {
+		// No UPDATE returns rows or reads its own table: find, then take. The hints keep short tables from
+		// being scanned, which would wait for events whose transactions are still open.
+		s.due, s.claim = "SELECT "+claimColumns+due, ""
+		s.take = "UPDATE fxpond_outbox FORCE INDEX (PRIMARY)" + claimSet
+		s.done = "DELETE o FROM fxpond_outbox AS o FORCE INDEX (PRIMARY) WHERE o.claim = ? AND o.id IN ("
+		s.release = strings.Replace(s.release, "fxpond_outbox", "fxpond_outbox FORCE INDEX (PRIMARY)", 1)
+	}
+	return s
 }
 
 // entry is a claimed event.
@@ -95,22 +111,40 @@ func (o *Outbox) claim(ctx context.Context, token string) (batch []*entry, now i
 		if now, err = o.now(ctx); err != nil {
 			return err
 		}
-		rows, err := o.d.SQL(ctx).QueryContext(ctx, o.sql.claim, token, now+o.cfg.Lease.Milliseconds(), now, now, now, now, o.cfg.Batch)
-		if err != nil {
+		set := []any{token, now + o.cfg.Lease.Milliseconds()}
+		find := []any{now, now, now, now, o.cfg.Batch}
+		if o.sql.claim != "" {
+			batch, err = o.entries(ctx, o.sql.claim, append(set, find...)...)
 			return err
 		}
-		defer func() { _ = rows.Close() }() // its error is in rows.Err
-		for rows.Next() {
-			e, err := claimed(rows)
-			if err != nil {
-				return err
-			}
-			batch = append(batch, e)
+		if batch, err = o.entries(ctx, o.sql.due, find...); err != nil {
+			return err
 		}
-		return rows.Err()
+		ids := make([]int64, len(batch))
+		for i, e := range batch {
+			e.attempts++
+			ids[i] = e.id
+		}
+		return o.each(ctx, o.sql.take, ids, set...)
 	})
 	slices.SortFunc(batch, func(a, b *entry) int { return cmp.Compare(a.id, b.id) }) // RETURNING has no order
 	return batch, now, err
+}
+
+func (o *Outbox) entries(ctx context.Context, query string, args ...any) (batch []*entry, err error) {
+	rows, err := o.d.SQL(ctx).QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // its error is in rows.Err
+	for rows.Next() {
+		e, err := claimed(rows)
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, e)
+	}
+	return batch, rows.Err()
 }
 
 // now is the database's clock in Unix milliseconds, so that the clocks of processes need not agree.
@@ -202,10 +236,10 @@ func (o *Outbox) settle(token string, now int64, batch []*entry) {
 		}
 	}
 	err := o.d.Transaction(ctx, func(ctx context.Context) error {
-		if err := o.each(ctx, o.sql.done, token, done); err != nil {
+		if err := o.each(ctx, o.sql.done, done, token); err != nil {
 			return err
 		}
-		if err := o.each(ctx, o.sql.release, token, untried); err != nil {
+		if err := o.each(ctx, o.sql.release, untried, token); err != nil {
 			return err
 		}
 		for _, e := range failed {
@@ -220,11 +254,11 @@ func (o *Outbox) settle(token string, now int64, batch []*entry) {
 	}
 }
 
-func (o *Outbox) each(ctx context.Context, query, token string, ids []int64) error {
+// each runs a statement that ends in a list of ids.
+func (o *Outbox) each(ctx context.Context, query string, ids []int64, args ...any) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	args := []any{token}
 	for _, id := range ids {
 		args = append(args, id)
 	}

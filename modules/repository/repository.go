@@ -101,7 +101,11 @@ func (r *Repository[T, ID]) Exists(ctx context.Context, id ID) (bool, error) {
 }
 
 // All returns all rows, by primary key. Use Each for a table that may be large.
-func (r *Repository[T, ID]) All(ctx context.Context) ([]T, error) { return r.Where().All(ctx) }
+func (r *Repository[T, ID]) All(ctx context.Context) ([]T, error) {
+	q := r.Where()
+	q.orders = q.byKey()
+	return q.All(ctx)
+}
 
 // Each yields all rows, by primary key, reading batch of them at a time, so that memory is constant and
 // no transaction stays open. Rows written meanwhile may or may not be seen. After an error it ends.

@@ -126,6 +126,11 @@ func (c *cell) Scan(src any) error {
 			c.dst.SetString(src)
 			return nil
 		}
+	case []byte:
+		if c.dst.Kind() == reflect.String {
+			c.dst.SetString(string(src))
+			return nil
+		}
 	case time.Time:
 		if t, ok := reflect.TypeAssert[*time.Time](c.dst.Addr()); ok {
 			*t = src

@@ -31,7 +31,7 @@ var sqliteDialect = Dialect{
 	Schemes: []string{"sqlite", "file"},
 	Open:    openSQLite,
 	Gorm:    func(db *sql.DB) gorm.Dialector { return gormlite.OpenDB(db) },
-	Script: func(ctx context.Context, tx *sql.Tx, text string) error {
+	Script: func(ctx context.Context, tx *sql.Tx, _, text string) error {
 		_, err := tx.ExecContext(ctx, text)
 		return err
 	},

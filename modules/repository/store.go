@@ -16,6 +16,8 @@ import (
 // Store is an events.Store in the database. Append joins the context's transaction: state and history
 // then commit together. Reading on from a cursor shows every committed event once, also those whose
 // transactions overlapped or committed out of turn; for that a cursor remembers what its reader could see.
+// On MySQL they cannot overlap: a transaction that has appended keeps others from appending until it ends,
+// so append last.
 // All its methods may be called concurrently, with other processes on the same database too.
 type Store struct{ d *DB }
 
@@ -45,6 +47,9 @@ func (s *Store) Append(ctx context.Context, all ...events.Any) error {
 		return nil
 	}
 	err := s.d.Transaction(ctx, func(ctx context.Context) error {
+		if err := s.inTurn(ctx); err != nil {
+			return err
+		}
 		for len(rows) > 0 {
 			n := min(appendRows, len(rows))
 			var args []any
@@ -53,7 +58,7 @@ func (s *Store) Append(ctx context.Context, all ...events.Any) error {
 			}
 			rows = rows[n:]
 			values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?), ", n), ", ")
-			query := "INSERT INTO fxpond_events (" + eventColumns + ") VALUES " + values + " ON CONFLICT DO NOTHING"
+			query := "INSERT INTO fxpond_events (" + eventColumns + ") VALUES " + values + s.d.dialect.skipTaken("identity")
 			if _, err := s.d.SQL(ctx).ExecContext(ctx, s.d.dialect.rebind(query), args...); err != nil {
 				return err
 			}
@@ -64,6 +69,14 @@ func (s *Store) Append(ctx context.Context, all ...events.Any) error {
 		return fmt.Errorf("repository: storing %d events: %w", len(all), s.d.closedOr(s.d.classify(err)))
 	}
 	return nil
+}
+
+// inTurn sees to ids following commits where the database's own do not.
+func (s *Store) inTurn(ctx context.Context) error {
+	if !s.d.dialect.EventLog.Serial {
+		return nil
+	}
+	return s.d.lock(ctx, "events")
 }
 
 func eventRow(e events.Any, now time.Time) ([]any, error) {
@@ -194,7 +207,7 @@ func (s *Store) page(ctx context.Context, q events.Query, at *position) ([]event
 	if !q.To.IsZero() {
 		add("happened_at < ?", q.To.UnixNano())
 	}
-	query := "SELECT CAST(tx_id AS VARCHAR(20)), id, " + eventColumns + " FROM fxpond_events WHERE " + where +
+	query := "SELECT CONCAT(tx_id, ''), id, " + eventColumns + " FROM fxpond_events WHERE " + where +
 		fmt.Sprintf(" ORDER BY fxpond_events.tx_id, fxpond_events.id LIMIT %d", readRows)
 	return s.rows(ctx, at, s.d.dialect.rebind(query), args...)
 }

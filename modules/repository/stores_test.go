@@ -116,7 +116,8 @@ func TestReadingOnSkipsNothingThatCommitsLate(t *testing.T) {
 				seen, cursor = append(seen, r.Event.ID), r.Cursor
 			}
 		}
-		if db.Driver() == "postgres" {
+		switch db.Driver() {
+		case "postgres":
 			slow := beginOn(t, db)
 			slowCtx := db.JoinTx(ctx, slow)
 			must(t, store.Append(slowCtx, event("began first")))
@@ -127,7 +128,19 @@ func TestReadingOnSkipsNothingThatCommitsLate(t *testing.T) {
 			}
 			must(t, store.Append(ctx, event("in between")))
 			must(t, slow.Commit())
-		} else {
+		case "mysql":
+			slow := beginOn(t, db)
+			slowCtx := db.JoinTx(ctx, slow)
+			must(t, store.Append(slowCtx, event("began first")))
+			appended := make(chan error, 1)
+			go func() { appended <- store.Append(ctx, event("committed first"), event("in between")) }()
+			waitForLock(t, db, appended)
+			if read(); len(seen) > 0 {
+				t.Errorf("read %q while the slow transaction is open", seen)
+			}
+			must(t, slow.Commit())
+			must(t, <-appended)
+		default:
 			must(t, store.Append(ctx, event("committed first"), event("in between"), event("began first")))
 		}
 		read()
@@ -145,6 +158,142 @@ func TestReadingOnSkipsNothingThatCommitsLate(t *testing.T) {
 				t.Errorf("after a restore, read %q", seen)
 			}
 		}
+	})
+}
+
+// waitForLock returns when some transaction waits for another's lock; one that got through tells by done.
+func waitForLock(t *testing.T, db *repository.DB, done <-chan error) {
+	t.Helper()
+	const innodbCache = 150 * time.Millisecond // the table is stale for 0.1s after each look
+	look := time.NewTicker(innodbCache)
+	defer look.Stop()
+	for range 200 {
+		var waiting int
+		must(t, db.SQL(t.Context()).QueryRowContext(t.Context(),
+			"SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'").Scan(&waiting))
+		if waiting > 0 {
+			return
+		}
+		select {
+		case err := <-done:
+			t.Fatalf("nothing kept it waiting: %v", err)
+		case <-look.C:
+		}
+	}
+	t.Fatal("nobody waits for a lock")
+}
+
+// Whoever reads on while others write sees each event once, and no reader's cursor runs ahead of a
+// transaction that is still open.
+func TestReadingOnWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, open opener) {
+		ctx := t.Context()
+		db := open(t, repository.Config{MaxOpenConns: 12})
+		store, r := repository.NewStore(db), repo[Plain, int64](t, db)
+		const writers, each = 8, 12
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for i := range each {
+					err := db.Transaction(ctx, func(ctx context.Context) error {
+						one := events.Any{ID: fmt.Sprintf("%d-%d-a", w, i), Name: "n", Timestamp: time.Now()}
+						two := events.Any{ID: fmt.Sprintf("%d-%d-b", w, i), Name: "n", Timestamp: time.Now()}
+						if err := store.Append(ctx, one); err != nil {
+							return err
+						}
+						if err := r.Create(ctx, &Plain{}); err != nil {
+							return err
+						}
+						if _, err := store.AppendTo(ctx, fmt.Sprint("stream", w), repository.AnyVersion, two); err != nil {
+							return err
+						}
+						if i%5 == 4 {
+							return errRollBack
+						}
+						return nil
+					})
+					if err != nil && !errors.Is(err, errRollBack) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		written := make(chan struct{})
+		go func() { all.Wait(); close(written) }()
+		seen := map[string]int{}
+		var cursor events.Cursor
+		for last := false; ; {
+			for r, err := range store.Read(ctx, events.Query{After: cursor, Limit: 7}) {
+				must(t, err)
+				seen[r.Event.ID]++
+				cursor = r.Cursor
+			}
+			if last {
+				break
+			}
+			select {
+			case <-written:
+				last = true
+				for r, err := range store.Read(ctx, events.Query{After: cursor}) {
+					must(t, err)
+					seen[r.Event.ID]++
+					cursor = r.Cursor
+				}
+			default:
+			}
+		}
+		for w := range writers {
+			for i := range each {
+				for _, part := range []string{"a", "b"} {
+					id, want := fmt.Sprintf("%d-%d-%s", w, i, part), 1
+					if i%5 == 4 {
+						want = 0
+					}
+					if seen[id] != want {
+						t.Errorf("%s was read %d times, want %d", id, seen[id], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+var errRollBack = errors.New("roll back")
+
+// The sweep must not wait for the mark of a listener that is still at work.
+func TestOldMarksGoWhileListenersWork(t *testing.T) {
+	t.Parallel()
+	eachDatabase(t, func(t *testing.T, open opener) {
+		db := open(t, repository.Config{})
+		if db.Driver() == "sqlite" {
+			t.Skip("it has one writer at a time")
+		}
+		ctx := t.Context()
+		ledger := repository.NewLedger(db, repository.LedgerConfig{Retention: time.Hour, SweepInterval: time.Millisecond})
+		for i := range 20 {
+			_, err := ledger.Run(ctx, fmt.Sprint("old", i), "l", func(ctx context.Context) error {
+				_, err := db.SQL(ctx).ExecContext(ctx, "UPDATE fxpond_ledger SET finished_at = 1")
+				return err
+			})
+			must(t, err)
+		}
+		_, err := ledger.Run(ctx, "new", "l", func(context.Context) error {
+			must(t, ledger.Start(ctx))
+			for deadline := time.Now().Add(20 * time.Second); ; {
+				done, err := ledger.Finished(ctx, "old7", []string{"l"})
+				must(t, err)
+				if len(done) == 0 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Error("old marks stay while a listener works")
+					break
+				}
+			}
+			return ledger.Stop(context.Background())
+		})
+		must(t, err)
 	})
 }
 

@@ -19,6 +19,9 @@ const AnyVersion = -1
 // already, by Source and ID, is an ErrDuplicate. It joins the context's transaction.
 func (s *Store) AppendTo(ctx context.Context, stream string, expected int64, all ...events.Any) (version int64, err error) {
 	err = s.d.Transaction(ctx, func(ctx context.Context) error {
+		if err := s.inTurn(ctx); err != nil {
+			return err
+		}
 		at, err := s.version(ctx, stream)
 		if err != nil {
 			return err
@@ -63,7 +66,7 @@ func (s *Store) version(ctx context.Context, stream string) (at int64, err error
 // ReadStream yields the events of a stream behind a version, in their order; the version of each is its
 // place, so the first yielded is after+1. It reads page by page, as Read does.
 func (s *Store) ReadStream(ctx context.Context, stream string, after int64) iter.Seq2[events.Recorded, error] {
-	query := s.d.dialect.rebind("SELECT CAST(tx_id AS VARCHAR(20)), id, " + eventColumns +
+	query := s.d.dialect.rebind("SELECT CONCAT(tx_id, ''), id, " + eventColumns +
 		fmt.Sprintf(" FROM fxpond_events WHERE stream = ? AND version > ? ORDER BY version LIMIT %d", readRows))
 	return func(yield func(events.Recorded, error) bool) {
 		for {

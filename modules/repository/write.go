@@ -5,52 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
-
-// maxRows caps the rows of one INSERT; the limit of parameters may ask for fewer.
-const maxRows = 1000
-
-// Create inserts rows, in batches, all or none; keys, timestamps and defaults that the database makes
-// are filled in. A taken key is an ErrDuplicate. Relations are not saved along.
-func (r *Repository[T, ID]) Create(ctx context.Context, rows ...*T) error {
-	return r.insert(ctx, "creating", Created, rows, nil)
-}
-
-func (r *Repository[T, ID]) insert(ctx context.Context, doing string, op Op, rows []*T, on clause.Expression) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	if slices.Contains(rows, nil) {
-		return fmt.Errorf("repository: %s %s: a row is nil", doing, r.model.schema.Table)
-	}
-	size := min(maxRows, r.d.dialect.MaxBind/max(1, len(r.model.schema.DBNames)))
-	insert := func(ctx context.Context) error {
-		if err := r.beforeSave(ctx, rows...); err != nil {
-			return err
-		}
-		for batch := range slices.Chunk(rows, max(1, size)) {
-			tx := r.d.Gorm(ctx).Omit(clause.Associations)
-			if on != nil {
-				tx = tx.Clauses(on)
-			}
-			var err error
-			if len(batch) == 1 { // gorm makes less ado about one row
-				err = tx.Create(batch[0]).Error
-			} else {
-				err = tx.Create(batch).Error
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return r.after(ctx, op, rows...)
-	}
-	return r.change(ctx, doing, len(rows) > size || r.hears(), insert)
-}
 
 // change runs a write, in a transaction of its own if it takes more than one statement.
 func (r *Repository[T, ID]) change(ctx context.Context, doing string, several bool, fn func(ctx context.Context) error) error {
@@ -175,96 +133,4 @@ func isExpression(v any) bool {
 		return true
 	}
 	return false
-}
-
-// Conflict says what Upsert does about a row that is there.
-type Conflict struct {
-	// Columns are those of the unique key that tells a row is there. Default: the primary key.
-	Columns []string
-	// Update are the columns to take from the new row. Default: all but the key and the time of creation.
-	Update []string
-	// Nothing leaves the row as it is.
-	Nothing bool
-}
-
-// Upsert inserts rows, and changes those that are there, in batches, all or none. Which one happened is
-// not told, so hooks and model events see Saved. After a conflict a generated key in rows is not
-// meaningful on every dialect: find the row by its unique columns.
-func (r *Repository[T, ID]) Upsert(ctx context.Context, rows []*T, on Conflict) error {
-	c, err := r.model.onConflict(on)
-	if err != nil {
-		return fmt.Errorf("repository: upserting %s: %w", r.model.schema.Table, err)
-	}
-	return r.insert(ctx, "upserting", Saved, rows, c)
-}
-
-func (m *model[T]) onConflict(on Conflict) (clause.OnConflict, error) {
-	c := clause.OnConflict{DoNothing: on.Nothing}
-	for _, f := range m.keys {
-		if len(on.Columns) == 0 {
-			c.Columns = append(c.Columns, clause.Column{Name: f.DBName})
-		}
-	}
-	for _, name := range on.Columns {
-		f, err := m.column(name)
-		if err != nil {
-			return c, err
-		}
-		c.Columns = append(c.Columns, clause.Column{Name: f.DBName})
-	}
-	if on.Nothing {
-		return c, nil
-	}
-	var update []string
-	for _, name := range on.Update {
-		f, err := m.column(name)
-		if err != nil {
-			return c, err
-		}
-		update = append(update, f.DBName)
-	}
-	if len(on.Update) == 0 {
-		for _, name := range m.schema.DBNames {
-			if f := m.schema.FieldsByDBName[name]; !f.PrimaryKey && f.AutoCreateTime == 0 && f.Updatable && f != m.version {
-				update = append(update, name)
-			}
-		}
-	}
-	c.DoUpdates = clause.AssignmentColumns(update)
-	if m.version != nil {
-		c.DoUpdates = append(c.DoUpdates, clause.Assignment{Column: clause.Column{Name: m.version.DBName}, Value: gorm.Expr("? + 1", column(m.version))})
-	}
-	return c, nil
-}
-
-// FirstOrCreate inserts row unless one with the same values in columns, which must be a unique key, is
-// there; that one is then read into row. Two at once cannot create two.
-func (r *Repository[T, ID]) FirstOrCreate(ctx context.Context, row *T, columns ...string) (created bool, err error) {
-	if row == nil {
-		return false, fmt.Errorf("repository: creating %s: row is nil", r.model.schema.Table)
-	}
-	on, err := r.model.onConflict(Conflict{Columns: columns, Nothing: true})
-	if err != nil {
-		return false, fmt.Errorf("repository: creating %s: %w", r.model.schema.Table, err)
-	}
-	err = r.change(ctx, "creating", true, func(ctx context.Context) error {
-		if err := r.beforeSave(ctx, row); err != nil {
-			return err
-		}
-		result := r.d.Gorm(ctx).Omit(clause.Associations).Clauses(on).Create(row)
-		if created = result.RowsAffected > 0; result.Error != nil || created {
-			return errors.Join(result.Error, r.after(ctx, Created, row))
-		}
-		same := r.Where()
-		for _, c := range on.Columns {
-			f := r.model.schema.FieldsByDBName[c.Name]
-			same = same.Where(Eq(c.Name, f.ReflectValueOf(ctx, reflect.ValueOf(row).Elem()).Interface()))
-		}
-		found, err := same.WithTrashed().First(ctx)
-		if err == nil {
-			*row = found
-		}
-		return err
-	})
-	return created && err == nil, err
 }

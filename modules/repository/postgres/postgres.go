@@ -86,7 +86,7 @@ func withoutDSN(err error) error {
 }
 
 // script takes several statements, which the extended protocol does not. It binds no values.
-func script(ctx context.Context, tx *sql.Tx, text string) error {
+func script(ctx context.Context, tx *sql.Tx, _, text string) error {
 	_, err := tx.ExecContext(ctx, text, pgx.QueryExecModeSimpleProtocol)
 	return err
 }
