@@ -30,7 +30,7 @@ func (q *intake) handle(ctx context.Context, m *message) {
 		verdict = events.Disposition{Action: events.Ack}
 		return
 	}
-	ctx, cancel, err := q.c.leases.work(ctx, m.lease)
+	ctx, cancel, err := q.c.leases.work(events.WithAttempt(ctx, m.receives), m.lease)
 	if err != nil {
 		verdict.Reason = err.Error()
 		return
