@@ -231,6 +231,8 @@ func TestOneListenerAlone(t *testing.T) {
 		{"done", func() error { return nil }, events.ClassNone},
 		{"fails", func() error { return boom }, events.ClassError},
 		{"panics", func() error { panic(boom) }, events.ClassPanic},
+		{"panics with a marked error", func() error { panic(events.Permanent(boom)) }, events.ClassPanic},
+		{"marks a panic", func() error { return events.Permanent(&goroutine.PanicError{Value: boom}) }, events.ClassPermanent},
 	} {
 		bus := newBus(t, []events.Listener{userCreated.Listener("l", func(context.Context, events.Event[user]) error { return tc.do() })})
 		for range 2 { // the second finds what the first has left

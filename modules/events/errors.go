@@ -96,7 +96,10 @@ func classify(err error) Class {
 	if _, ok := errors.AsType[*InvalidError](err); ok {
 		return ClassInvalid
 	}
-	if _, ok := errors.AsType[*goroutine.PanicError](err); ok || errors.Is(err, goroutine.ErrGoexit) {
+	if panicked, ok := errors.AsType[*goroutine.PanicError](err); ok || errors.Is(err, goroutine.ErrGoexit) {
+		if goroutine.IsPermanent(err) && (!ok || !goroutine.IsPermanent(panicked)) {
+			return ClassPermanent // somebody has marked the panic, not panicked with a mark
+		}
 		return ClassPanic
 	}
 	switch {

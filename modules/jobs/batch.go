@@ -70,7 +70,7 @@ const (
 // BatchStore keeps batches. Safe for concurrent use. The package jobstest holds the suite that every
 // implementation passes.
 //
-// The default keeps the newest Config.BatchSize of them in this process's memory: it serves batches whose
+// The default keeps 1,000 of them in this process's memory, finished ones no longer than it must: it serves batches whose
 // jobs all run in the process that dispatched them. A job whose batch is not in the store runs all the same,
 // with a warning, and nobody counts it.
 type BatchStore interface {
@@ -106,47 +106,17 @@ func (d *Dispatcher) DispatchBatch(ctx context.Context, b Batch) (id string, err
 			return "", err
 		}
 	}
-	wrapped := make([]events.Any, len(b.Jobs))
-	envelopes := make([]envelope, len(b.Jobs))
+	parcels := make([]parcel, len(b.Jobs))
 	for i, t := range b.Jobs {
-		if wrapped[i], envelopes[i], err = wrap(t, now); err != nil {
+		if parcels[i], err = wrap(t, now); err != nil {
 			return "", err
 		}
-		envelopes[i].Batch, envelopes[i].Item = b.ID, t.id
+		parcels[i].Batch, parcels[i].Item = b.ID, t.id
 	}
 	if err := d.batches.Create(ctx, state); err != nil {
 		return "", fmt.Errorf("jobs: keeping batch %q: %w", b.Name, err)
 	}
-	return b.ID, d.dispatchItems(ctx, b.Jobs, wrapped, envelopes)
-}
-
-func (d *Dispatcher) dispatchItems(ctx context.Context, tasks []Task, all []events.Any, envelopes []envelope) error {
-	if d.inProcess() {
-		var errs []error
-		for i := range all {
-			if _, err := d.ready(all[i].Name); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			_, err := d.local.add(ctx, all[i], envelopes[i])
-			errs = append(errs, err)
-		}
-		return errors.Join(errs...)
-	}
-	now := time.Now()
-	for i := range all {
-		var err error
-		if all[i], err = address(all[i], &envelopes[i], now); err != nil {
-			return err
-		}
-	}
-	if err := d.publish(ctx, all...); err != nil {
-		return err
-	}
-	for _, t := range tasks {
-		d.tel.dispatched(ctx, t.def.event, toQueue)
-	}
-	return nil
+	return b.ID, d.put(ctx, parcels...)
 }
 
 func (b *Batch) check() error {
@@ -300,8 +270,7 @@ func (d *Dispatcher) callBack(ctx context.Context, a *attempt, c *Callback, pick
 	if err := json.Unmarshal(c.Jobs, &chain); err != nil || len(chain) == 0 {
 		return fmt.Errorf("callback of batch %s is not what this package writes: %w", a.env.Batch, err)
 	}
-	e, env := next(chain, "", "", time.Now())
-	if err := d.follow(ctx, a, e, env); err != nil {
+	if err := d.follow(ctx, a, next(chain, "", "", time.Now())); err != nil {
 		return err
 	}
 	_, err := d.batches.Update(ctx, a.env.Batch, "", func(b *BatchState, _ *ItemState) { pick(b).Sent = true })

@@ -10,8 +10,6 @@ import (
 
 // memoryBatches is the default of BatchStore.
 type memoryBatches struct {
-	limit int
-
 	mu    sync.Mutex
 	kept  map[string]*memoryBatch
 	order []string // of creation
@@ -22,11 +20,11 @@ type memoryBatch struct {
 	items map[string]ItemState
 }
 
-var errTooManyBatches = errors.New("unfinished batches fill the store in memory: raise Config.BatchSize or share a store")
+var errTooManyBatches = errors.New("unfinished batches fill the store in memory: use a BatchStore that keeps more")
 
-func newMemoryBatches(limit int) *memoryBatches {
-	return &memoryBatches{limit: limit, kept: map[string]*memoryBatch{}}
-}
+const maxMemoryBatches = 1000
+
+func newMemoryBatches() *memoryBatches { return &memoryBatches{kept: map[string]*memoryBatch{}} }
 
 func (m *memoryBatches) Create(_ context.Context, b BatchState) error {
 	m.mu.Lock()
@@ -34,7 +32,7 @@ func (m *memoryBatches) Create(_ context.Context, b BatchState) error {
 	if m.kept[b.ID] != nil {
 		return nil
 	}
-	if len(m.kept) >= m.limit {
+	if len(m.kept) >= maxMemoryBatches {
 		i := slices.IndexFunc(m.order, func(id string) bool { return !m.kept[id].state.FinishedAt.IsZero() })
 		if i < 0 {
 			return fmt.Errorf("%d %w", len(m.kept), errTooManyBatches)

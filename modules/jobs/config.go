@@ -19,13 +19,6 @@ type Config struct {
 	// Default none, since a process may dispatch jobs that others handle.
 	Require []string
 
-	// FailedSize is how many failed jobs the default store in memory keeps, the newest. Default 1,000.
-	FailedSize int
-
-	// BatchSize is how many batches the default store in memory keeps; finished ones make room for new
-	// ones, the oldest first. Default 1,000.
-	BatchSize int
-
 	// ShutdownTimeout bounds Stop, which also obeys its context; the shorter wins. When it has passed, jobs
 	// of this process that still run are cancelled and reported. Default 1s; -1 leaves it to the context.
 	ShutdownTimeout time.Duration
@@ -34,19 +27,12 @@ type Config struct {
 // The lowest maxReceiveCount that is in wide use is 3.
 const (
 	defaultMaxAttempts     = 3
-	defaultStoreSize       = 1000
 	defaultShutdownTimeout = time.Second
 )
 
 func (c Config) withDefaults() Config {
 	if c.MaxAttempts == 0 {
 		c.MaxAttempts = defaultMaxAttempts
-	}
-	if c.FailedSize == 0 {
-		c.FailedSize = defaultStoreSize
-	}
-	if c.BatchSize == 0 {
-		c.BatchSize = defaultStoreSize
 	}
 	if c.ShutdownTimeout == 0 {
 		c.ShutdownTimeout = defaultShutdownTimeout
@@ -63,12 +49,6 @@ func (c Config) validate() error {
 	if c.MaxAttempts < -1 {
 		bad("MaxAttempts", c.MaxAttempts, "a count cannot be negative", "use -1 for no limit, 0 for the default")
 	}
-	if c.FailedSize < 0 {
-		bad("FailedSize", c.FailedSize, "a size cannot be negative", "use 0 for the default")
-	}
-	if c.BatchSize < 0 {
-		bad("BatchSize", c.BatchSize, "a size cannot be negative", "use 0 for the default")
-	}
 	if c.ShutdownTimeout < 0 && c.ShutdownTimeout != -1 {
 		bad("ShutdownTimeout", c.ShutdownTimeout, "a duration cannot be negative", "use -1 to leave it to Stop's context, 0 for the default")
 	}
@@ -78,8 +58,6 @@ func (c Config) validate() error {
 // MarshalLogObject writes the effective values, for the one line at start.
 func (c Config) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	enc.AddInt("max_attempts", c.MaxAttempts)
-	enc.AddInt("failed_size", c.FailedSize)
-	enc.AddInt("batch_size", c.BatchSize)
 	enc.AddDuration("shutdown_timeout", c.ShutdownTimeout)
 	return enc.AddReflected("require", c.Require)
 }

@@ -16,7 +16,7 @@ type dispatcherOptions struct {
 	batches BatchStore
 }
 
-func newDispatcherOptions(cfg Config, opts []DispatcherOption) dispatcherOptions {
+func newDispatcherOptions(opts []DispatcherOption) dispatcherOptions {
 	var o dispatcherOptions
 	for _, opt := range opts {
 		opt(&o)
@@ -28,10 +28,10 @@ func newDispatcherOptions(cfg Config, opts []DispatcherOption) dispatcherOptions
 		o.locks = newMemoryLocks()
 	}
 	if o.failed == nil {
-		o.failed = newMemoryFailed(cfg.FailedSize)
+		o.failed = newMemoryFailed()
 	}
 	if o.batches == nil {
-		o.batches = newMemoryBatches(cfg.BatchSize)
+		o.batches = newMemoryBatches()
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fxpond/fxpond/modules/events"
@@ -19,6 +20,10 @@ const (
 	metadataGroup   = "publish.group"
 	metadataDedupID = "publish.dedup-id"
 )
+
+// source is the same for all jobs: with the ID it makes the identity that a ledger knows a job by, and IDs
+// are unique in themselves.
+const source = "jobs"
 
 // maxDelay is how long SQS holds a message back, by its quotas page.
 const maxDelay = 15 * time.Minute
@@ -65,15 +70,31 @@ func links(tasks []Task) ([]link, error) {
 	return all, nil
 }
 
-// next makes the event of the first link. The batch goes on with it.
-func next(chain []link, batch, item string, now time.Time) (events.Any, envelope) {
-	l := chain[0]
-	env := envelope{carried: l.carried, Batch: batch, Item: item, Chain: chain[1:]}
-	if l.Delay > 0 {
-		env.Due = now.Add(l.Delay).UTC()
-	}
-	return newEvent(l.ID, eventPrefix+l.Job, events.NewPayload(l.Args), now), env
+// parcel is a job on its way into a queue.
+type parcel struct {
+	event events.Any
+	envelope
+	dedupID string // instead of the ID
 }
+
+func newParcel(id, name string, data any, now time.Time, delay time.Duration) parcel {
+	p := parcel{event: events.Any{ID: id, Name: name, Data: data, Source: source, Timestamp: now.UTC()}}
+	if delay > 0 {
+		p.Due = now.Add(delay).UTC()
+	}
+	return p
+}
+
+// next is the first link. The batch goes on with it.
+func next(chain []link, batch, item string, now time.Time) parcel {
+	l := chain[0]
+	p := newParcel(l.ID, eventPrefix+l.Job, events.NewPayload(l.Args), now, l.Delay)
+	p.carried, p.Batch, p.Item, p.Chain = l.carried, batch, item, chain[1:]
+	return p
+}
+
+// jobOf is the name of the job that an event carries.
+func jobOf(event string) string { return strings.TrimPrefix(event, eventPrefix) }
 
 // open reads the envelope of an event.
 func open(e *events.Any) (env envelope, err error) {
@@ -86,12 +107,13 @@ func open(e *events.Any) (env envelope, err error) {
 }
 
 // seal puts the envelope into the event, in the place of all other metadata.
-func seal(e events.Any, env *envelope) (events.Any, error) {
-	text, err := json.Marshal(env)
+func (p *parcel) seal() (events.Any, error) {
+	e := p.event
+	e.Metadata = nil
+	text, err := json.Marshal(p.envelope)
 	if err != nil {
 		return e, events.Permanent(fmt.Errorf("jobs: event %q: %w", e.Name, err))
 	}
-	e.Metadata = nil
 	if string(text) != "{}" {
 		e.Metadata = map[string]string{metadataJob: string(text)}
 	}
@@ -99,25 +121,25 @@ func seal(e events.Any, env *envelope) (events.Any, error) {
 }
 
 // address seals the event and tells the publisher where to send it and how long to hold it back.
-func address(e events.Any, env *envelope, now time.Time) (events.Any, error) {
-	e, err := seal(e, env)
+func (p *parcel) address(now time.Time) (events.Any, error) {
+	e, err := p.seal()
 	if err != nil {
 		return e, err
 	}
 	tell := func(key, value string) {
+		if value == "" {
+			return
+		}
 		if e.Metadata == nil {
 			e.Metadata = make(map[string]string, 1)
 		}
 		e.Metadata[key] = value
 	}
-	if wait := env.Due.Sub(now); !env.Due.IsZero() && wait > 0 {
+	if wait := p.Due.Sub(now); !p.Due.IsZero() && wait > 0 {
 		tell(metadataDelay, min(wait, maxDelay).String())
 	}
-	if env.Queue != "" {
-		tell(metadataQueue, env.Queue)
-	}
-	if env.Group != "" {
-		tell(metadataGroup, env.Group)
-	}
+	tell(metadataQueue, p.Queue)
+	tell(metadataGroup, p.Group)
+	tell(metadataDedupID, p.dedupID)
 	return e, nil
 }

@@ -31,7 +31,7 @@ type FailedJob struct {
 // FailedStore keeps failed jobs. Safe for concurrent use. The package jobstest holds the suite that every
 // implementation passes.
 //
-// The default keeps the newest Config.FailedSize of them in this process's memory.
+// The default keeps the newest 1,000 of them in this process's memory.
 type FailedStore interface {
 	// Add keeps a job. It replaces one of the same ID.
 	Add(ctx context.Context, job FailedJob) error
@@ -80,30 +80,17 @@ func (d *Dispatcher) retry(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	e := newEvent(job.ID, eventPrefix+job.Name, events.NewPayload(job.Args), now)
+	p := newParcel(job.ID, eventPrefix+job.Name, events.NewPayload(job.Args), time.Now(), 0)
 	if job.Envelope != "" {
-		e.Metadata = map[string]string{metadataJob: job.Envelope}
+		p.event.Metadata = map[string]string{metadataJob: job.Envelope}
 	}
-	env, err := open(&e)
-	if err != nil {
+	if p.envelope, err = open(&p.event); err != nil {
 		return err
 	}
-	env.Due, env.Tries = time.Time{}, 0
-	if d.inProcess() {
-		if _, err := d.ready(e.Name); err != nil {
-			return err
-		}
-		_, err = d.local.add(ctx, e, env)
-	} else if e, err = address(e, &env, now); err == nil {
-		if e.Metadata == nil {
-			e.Metadata = map[string]string{}
-		}
-		// A FIFO queue would drop it as a duplicate of the job that failed within the last five minutes.
-		e.Metadata[metadataDedupID] = job.ID + "-" + strconv.FormatInt(job.At.UnixMilli(), 36)
-		err = d.publishOne(ctx, e)
-	}
-	if err != nil {
+	p.Due, p.Tries = time.Time{}, 0
+	// A FIFO queue would drop the ID as a duplicate of the job that failed within the last five minutes.
+	p.dedupID = job.ID + "-" + strconv.FormatInt(job.At.UnixMilli(), 36)
+	if err := d.put(ctx, p); err != nil {
 		return err
 	}
 	return d.failed.Remove(ctx, id)
@@ -139,21 +126,19 @@ func (d *Dispatcher) Flush(ctx context.Context) error {
 
 // memoryFailed is the default of FailedStore.
 type memoryFailed struct {
-	limit int
-
 	mu   sync.Mutex
 	jobs map[string]FailedJob
 }
 
-func newMemoryFailed(limit int) *memoryFailed {
-	return &memoryFailed{limit: limit, jobs: map[string]FailedJob{}}
-}
+const maxMemoryFailed = 1000
+
+func newMemoryFailed() *memoryFailed { return &memoryFailed{jobs: map[string]FailedJob{}} }
 
 func (m *memoryFailed) Add(_ context.Context, job FailedJob) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	job.Args = slices.Clone(job.Args)
-	if m.jobs[job.ID] = job; len(m.jobs) > m.limit {
+	if m.jobs[job.ID] = job; len(m.jobs) > maxMemoryFailed {
 		oldest := job
 		for _, other := range m.jobs {
 			if byAge(other, oldest) < 0 {

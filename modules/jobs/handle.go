@@ -175,23 +175,23 @@ func final(err error) bool {
 func (d *Dispatcher) postpone(ctx context.Context, a *attempt, wait time.Duration, tries int, why error) error {
 	d.tel.postponed(ctx, a.event.Name, why)
 	if a.origin.place == fromPool {
-		a.origin.run.postponed = true
+		a.origin.run.postponed.Store(true)
 		return events.RetryAfter(why, wait)
 	}
 	if !a.counted || d.inProcess() {
 		return events.RetryAfter(why, wait)
 	}
 	now := time.Now()
-	env := a.env
-	env.Tries, env.Due = tries, now.Add(wait).UTC()
-	e, err := address(a.event, &env, now)
+	p := parcel{event: a.event, envelope: a.env}
+	p.Tries, p.Due = tries, now.Add(wait).UTC()
+	e, err := p.address(now)
 	if err == nil {
 		err = d.publish(ctx, e)
 	}
 	if err != nil {
 		return events.RetryAfter(fmt.Errorf("%w, and it cannot be sent again: %w", why, err), wait)
 	}
-	return events.Skip(fmt.Errorf("%w: sent again, for %s", why, env.Due.Format(time.RFC3339)))
+	return events.Skip(fmt.Errorf("%w: sent again, for %s", why, p.Due.Format(time.RFC3339)))
 }
 
 // perform runs the handler, inside the job's limits and the ledger. It hands on to what follows the job
@@ -235,28 +235,19 @@ func (d *Dispatcher) handOn(ctx context.Context, a *attempt) error {
 	if a.origin.place == fromPool {
 		return nil // its run goes on
 	}
-	e, env := next(a.env.Chain, a.env.Batch, a.env.Item, time.Now())
-	return d.follow(ctx, a, e, env)
+	return d.follow(ctx, a, next(a.env.Chain, a.env.Batch, a.env.Item, time.Now()))
 }
 
 // follow queues a job on behalf of another, which came from a durable queue: so must this one go.
-func (d *Dispatcher) follow(ctx context.Context, a *attempt, e events.Any, env envelope) error {
-	if d.inProcess() {
-		if a.counted {
-			return errNotDurable
-		}
-		_, err := d.local.add(ctx, e, env)
-		return err
+func (d *Dispatcher) follow(ctx context.Context, a *attempt, p parcel) error {
+	if a.counted && d.inProcess() {
+		return errNotDurable
 	}
-	e, err := address(e, &env, time.Now())
-	if err != nil {
-		return err
-	}
-	return d.publishOne(ctx, e)
+	return d.put(ctx, p)
 }
 
 // fail ends a job that has failed for good: it is recorded, its batch learns of it, its lock is released, and
-// its message goes to the dead-letter queue. If that cannot be noted the message comes back, and does not run.
+// its message goes to the dead-letter queue. If that cannot be noted the message comes back.
 func (d *Dispatcher) fail(ctx context.Context, a *attempt, attempts int, cause error) error {
 	err := d.record(ctx, a, attempts, cause)
 	if err == nil {

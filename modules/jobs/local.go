@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
@@ -37,7 +40,7 @@ type run struct {
 	event     events.Any
 	env       envelope
 	attempt   int
-	postponed bool // the attempt did not count; its goroutine's alone
+	postponed atomic.Bool // the attempt did not count
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	resolve   func(struct{}, error)
@@ -52,13 +55,21 @@ func newLocal(d *Dispatcher) *local {
 }
 
 // add takes a job in. It blocks while the pool is full, unless the job has to wait anyway.
-func (l *local) add(ctx context.Context, e events.Any, env envelope) (*goroutine.Future[struct{}], error) {
-	future, resolve := goroutine.NewFuture[struct{}](l.d.pool)
-	r := &run{env: env, attempt: 1, resolve: resolve, born: time.Now(), due: env.Due}
-	var err error
-	if r.event, err = seal(e, &r.env); err != nil {
+func (l *local) add(ctx context.Context, p parcel) (*goroutine.Future[struct{}], error) {
+	if _, err := l.d.ready(p.event.Name); err != nil {
 		return nil, err
 	}
+	for _, later := range p.Chain {
+		if _, err := l.d.ready(eventPrefix + later.Job); err != nil {
+			return nil, err
+		}
+	}
+	e, err := p.seal()
+	if err != nil {
+		return nil, err
+	}
+	future, resolve := goroutine.NewFuture[struct{}](l.d.pool)
+	r := &run{event: e, env: p.envelope, attempt: 1, resolve: resolve, born: time.Now(), due: p.Due}
 	ctx, r.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.ctx = goroutine.WithName(ctx, e.Name)
 	l.mu.Lock()
@@ -141,24 +152,39 @@ func (l *local) submit(r *run) {
 	}
 }
 
-// work delivers the job once.
+// work delivers the job once. Of its event's listeners the job's own decides; what others make of it is logged,
+// as it is for any event of this process.
 func (l *local) work(ctx context.Context, r *run) {
-	verdict, err := events.Disposition{Action: events.Retry}, goroutine.ErrGoexit
-	defer func() { l.settle(r, verdict, err) }() // also after Goexit
-	bus, unready := l.d.ready(r.event.Name)
-	if unready != nil {
-		verdict.Action, err = events.DeadLetter, unready
+	result := events.ListenerResult{Status: events.StatusFailed, Err: goroutine.ErrGoexit}
+	defer func() { l.settle(r, result) }() // also after Goexit
+	bus, err := l.d.ready(r.event.Name)
+	if err != nil {
+		result.Class, result.Err = events.ClassPermanent, err
 		return
 	}
-	r.postponed = false
+	goroutine.Rename(ctx, r.event.Name)
+	r.postponed.Store(false)
 	o := bus.Deliver(context.WithValue(ctx, originKey{}, &origin{id: r.event.ID, place: fromPool, run: r}), r.event)
-	verdict, err = o.Disposition(), o.Err()
+	result.Err = o.Err() // if the job's listener was not run
+	for _, other := range o.Results {
+		switch {
+		case other.Listener == r.event.Name:
+			result = other
+		case other.Status == events.StatusFailed:
+			l.d.log.Warn("another listener failed on the event of a job", zap.String("listener", other.Listener),
+				zap.String("job", r.name()), zap.String("id", r.event.ID), zap.Error(other.Err))
+		}
+	}
 }
 
-// settle does what the outcome asks for.
-func (l *local) settle(r *run, verdict events.Disposition, err error) {
+// settle does what the result asks for.
+func (l *local) settle(r *run, result events.ListenerResult) {
+	err := result.Err
+	if result.Status.Finished() {
+		err = nil
+	}
 	l.mu.Lock()
-	again, now := !r.over && l.continues(r, verdict), false
+	again, now := !r.over && r.continues(result), false
 	switch {
 	case again && l.closed:
 		again = false
@@ -177,34 +203,28 @@ func (l *local) settle(r *run, verdict events.Disposition, err error) {
 }
 
 // continues makes the job ready for what comes next, if anything does. It needs mu.
-func (l *local) continues(r *run, verdict events.Disposition) bool {
+func (r *run) continues(result events.ListenerResult) bool {
 	switch {
-	case verdict.Action == events.DeadLetter, verdict.Action == events.Retry && !r.postponed && l.spent(r):
-		return false
-	case verdict.Action == events.Retry:
-		after := verdict.After
-		if after == 0 {
-			after = standardBackoff.after(r.attempt)
+	case result.Status.Finished():
+		if len(r.env.Chain) == 0 {
+			return false
 		}
-		if !r.postponed {
-			r.attempt++
-		}
-		r.due = time.Now().Add(after)
+		p := next(r.env.Chain, r.env.Batch, r.env.Item, time.Now())
+		r.event, _ = p.seal() // it was read from JSON, or made by links: it can be written
+		r.env, r.attempt, r.due = p.envelope, 1, p.Due
 		return true
-	case len(r.env.Chain) == 0:
+	case result.Class.Final():
 		return false
 	}
-	e, env := next(r.env.Chain, r.env.Batch, r.env.Item, time.Now())
-	r.event, _ = seal(e, &env) // it was read from JSON, or made by links: it can be written
-	r.env, r.attempt, r.due = env, 1, env.Due
+	after := result.RetryAfter
+	if after == 0 {
+		after = standardBackoff.after(r.attempt)
+	}
+	if !r.postponed.Load() {
+		r.attempt++
+	}
+	r.due = time.Now().Add(after)
 	return true
-}
-
-// spent ends a job that is done while another listener of its event goes on failing: the job itself fails by
-// its own count.
-func (l *local) spent(r *run) bool {
-	limit := l.d.maxAttempts(l.d.definition(r.event.Name), &r.env)
-	return limit > 0 && r.attempt > limit
 }
 
 // finish resolves the job's future.
@@ -292,7 +312,7 @@ func (l *local) abandon() []UnfinishedJob {
 	return left
 }
 
-func (r *run) name() string { return r.event.Name[len(eventPrefix):] }
+func (r *run) name() string { return jobOf(r.event.Name) }
 
 func (r *run) unfinished(running bool) UnfinishedJob {
 	return UnfinishedJob{Name: r.name(), ID: r.event.ID, Running: running, Attempt: r.attempt, Age: time.Since(r.born)}

@@ -110,6 +110,16 @@ func (r *rig) consume() {
 	}
 }
 
+// failed lists the failed jobs by name.
+func (r *rig) failed() (all []jobs.FailedJob) {
+	r.t.Helper()
+	for job, err := range r.Failed(r.t.Context()) {
+		must(r.t, err)
+		all = append(all, job)
+	}
+	return all
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

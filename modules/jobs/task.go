@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/fxpond/fxpond/modules/events"
 )
 
 // Task is a job with its arguments, to be dispatched once. It keeps its ID: dispatching the same Task
@@ -85,31 +83,18 @@ func (t *Task) check(dependent bool) error {
 	return nil
 }
 
-// wrap makes the event of a task, whose rest becomes part of the envelope, as is due from now on.
-func wrap(t Task, now time.Time) (events.Any, envelope, error) {
-	rest, err := links(t.rest)
-	if err != nil {
-		return events.Any{}, envelope{}, err
-	}
+// wrap makes a task, whose rest becomes part of the envelope, ready to be queued.
+func wrap(t Task, now time.Time) (p parcel, err error) {
 	all := t.all()
-	env := envelope{carried: t.own().carried, Chain: rest}
-	env.Queue, env.Group = all.Queue, all.Group // the publisher knows no defaults
-	if all.delay > 0 {
-		env.Due = now.Add(all.delay).UTC()
+	p = newParcel(t.id, t.def.event, t.args, now, all.delay)
+	p.carried = t.own().carried
+	p.Queue, p.Group = all.Queue, all.Group // the publisher knows no defaults
+	if p.Chain, err = links(t.rest); err != nil {
+		return p, err
 	}
 	if all.unique > 0 {
-		if env.Unique, err = lockKey(t, all.uniqueKey); err != nil {
-			return events.Any{}, envelope{}, err
-		}
-		env.UntilStart = all.untilStart
+		p.UntilStart = all.untilStart
+		p.Unique, err = lockKey(t, all.uniqueKey)
 	}
-	return newEvent(t.id, t.def.event, t.args, now), env, nil
-}
-
-// source is the same for all jobs: with the ID it makes the identity that a ledger knows a job by, and IDs
-// are unique in themselves.
-const source = "jobs"
-
-func newEvent(id, name string, data any, now time.Time) events.Any {
-	return events.Any{ID: id, Name: name, Data: data, Source: source, Timestamp: now.UTC()}
+	return p, err
 }
