@@ -79,7 +79,7 @@ func TestDispatchTellsThePublisherWhereAndWhen(t *testing.T) {
 	} {
 		e := r.queue.sent[i]
 		for _, key := range []string{"publish.queue", "publish.group", "publish.delay", "publish.dedup-id"} {
-			if got := e.Metadata[key]; got != want[key] && !(key == "publish.delay" && close(got, want[key])) {
+			if got := e.Metadata[key]; got != want[key] && !(key == "publish.delay" && near(got, want[key])) {
 				t.Errorf("job %d: %s is %q, want %q", i+1, key, got, want[key])
 			}
 		}
@@ -89,8 +89,8 @@ func TestDispatchTellsThePublisherWhereAndWhen(t *testing.T) {
 	}
 }
 
-// close bears the time that passes between dispatching and publishing.
-func close(got, want string) bool {
+// near bears the time that passes between dispatching and publishing.
+func near(got, want string) bool {
 	g, err1 := time.ParseDuration(got)
 	w, err2 := time.ParseDuration(want)
 	return err1 == nil && err2 == nil && g <= w && g > w-10*time.Second

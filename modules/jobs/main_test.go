@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,7 +60,25 @@ type rig struct {
 	pool  *goroutine.Pool
 	bus   *events.Bus
 	queue *queue
+	locks *countingLocks
 }
+
+// countingLocks counts who got a lock.
+type countingLocks struct {
+	jobs.Locks
+	got atomic.Int64
+}
+
+func (l *countingLocks) Lock(ctx context.Context, key, owner string, ttl time.Duration) (bool, error) {
+	mine, err := l.Locks.Lock(ctx, key, owner, ttl)
+	if mine {
+		l.got.Add(1)
+	}
+	return mine, err
+}
+
+// locked is how many locks were given away so far.
+func (r *rig) locked() int64 { return r.locks.got.Load() }
 
 type rigConfig struct {
 	config    jobs.Config
@@ -75,7 +94,7 @@ type rigConfig struct {
 // newRig starts everything but the queue's consumer, and stops it with the test.
 func newRig(t *testing.T, cfg rigConfig) *rig {
 	t.Helper()
-	r := &rig{t: t, queue: cfg.queue}
+	r := &rig{t: t, queue: cfg.queue, locks: &countingLocks{Locks: jobs.NewMemoryLocks()}}
 	if r.queue == nil {
 		r.queue = new(queue)
 	}
@@ -90,7 +109,8 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	if !cfg.local {
 		must(t, relay.Bind(r.queue))
 	}
-	r.Dispatcher, err = jobs.NewDispatcher(cfg.config, r.pool, relay, cfg.options...)
+	r.Dispatcher, err = jobs.NewDispatcher(cfg.config, r.pool, relay,
+		append([]jobs.DispatcherOption{jobs.WithLocks(r.locks)}, cfg.options...)...)
 	must(t, err)
 	listeners, err := r.Listeners(cfg.handlers...)
 	must(t, err)
