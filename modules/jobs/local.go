@@ -144,6 +144,10 @@ func (l *local) loop() {
 // submit gives an active job to the pool.
 func (l *local) submit(r *run) {
 	err := l.d.pool.Go(r.ctx, func(ctx context.Context) error {
+		// Of r.ctx the pool passes on no more than the values.
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
 		l.work(ctx, r)
 		return nil // the future has it
 	})

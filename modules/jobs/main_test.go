@@ -164,7 +164,8 @@ type queue struct {
 	sent     []events.Any // all that was published, instructions included
 	refuse   func(events.Any) error
 
-	redrive int // maxReceiveCount, 0 for none
+	redrive int  // maxReceiveCount, 0 for none
+	hasty   bool // does not wait for messages to become visible
 }
 
 type message struct {
@@ -227,7 +228,7 @@ func (q *queue) take() (*message, []byte) {
 		return nil, nil
 	}
 	m := slices.MinFunc(q.messages, func(a, b *message) int { return a.visible.Compare(b.visible) })
-	if wait := time.Until(m.visible); wait > 0 {
+	if wait := time.Until(m.visible); wait > 0 && !q.hasty {
 		q.mu.Unlock()
 		<-time.After(wait)
 		q.mu.Lock()
