@@ -150,7 +150,6 @@ func TestPayloadsThatAreNotTheHandlersFailAtOnceAndAreKept(t *testing.T) {
 func TestTimeoutBoundsEachAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
 		job := jobs.New[bool]("job", jobs.Timeout(30*time.Second), jobs.MaxAttempts(2), jobs.Backoff(0))
 		r := newRig(t, rigConfig{handlers: []jobs.Handler{job.Handler(func(ctx context.Context, obedient bool) error {
 			select {
@@ -178,7 +177,7 @@ func TestTimeoutBoundsEachAttempt(t *testing.T) {
 		run(job.New(false), 30*time.Second)
 		run(job.New(true, jobs.Timeout(10*time.Second)), 10*time.Second)
 		run(job.New(true, jobs.Timeout(time.Hour)), time.Minute)
-		start = time.Now()
+		start := time.Now()
 		must(t, r.Dispatch(t.Context(), job.New(true)))
 		r.consume()
 		if failed := r.failed(); len(failed) != 1 || !strings.Contains(failed[0].Error, `timed out: job "job" took longer than 30s`) {

@@ -23,7 +23,7 @@ type steps struct {
 
 func newSteps(opts ...jobs.Option) *steps {
 	s := &steps{answer: func(string, int) error { return nil }}
-	make := func(name string) jobs.Job[string] {
+	step := func(name string) jobs.Job[string] {
 		job := jobs.New[string](name, opts...)
 		s.handlers = append(s.handlers, job.Handler(func(ctx context.Context, args string) error {
 			info := jobs.Current(ctx)
@@ -32,7 +32,7 @@ func newSteps(opts ...jobs.Option) *steps {
 		}))
 		return job
 	}
-	s.a, s.b, s.c = make("a"), make("b"), make("c")
+	s.a, s.b, s.c = step("a"), step("b"), step("c")
 	return s
 }
 

@@ -81,7 +81,7 @@ func start(handlers ...jobs.Handler) (d *jobs.Dispatcher, stop func()) {
 	}
 	return d, func() {
 		if err := errors.Join(d.Stop(ctx), bus.Stop(ctx), pool.Stop(ctx)); err != nil {
-			fmt.Println(err)
+			panic(err)
 		}
 	}
 }

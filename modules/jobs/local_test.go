@@ -224,8 +224,8 @@ func TestStopLetsRunningJobsEndAndCancelsThemInTime(t *testing.T) {
 			t.Errorf("the attempt's error is lost: %v", err)
 		}
 		synctest.Wait()
-		if cause, _ := causes.Load(time.Hour); cause != jobs.ErrStopped {
-			t.Errorf("cancelled with %v", cause)
+		if got, _ := causes.Load(time.Hour); got != any(jobs.ErrStopped) {
+			t.Errorf("cancelled with %v", got)
 		}
 		close(deaf)
 		synctest.Wait()

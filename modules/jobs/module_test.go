@@ -126,7 +126,8 @@ func TestTheModuleTakesTheAppsParts(t *testing.T) {
 	expectError(t, d.Dispatch(t.Context(), report.New("", jobs.UniqueFor(1))), "connection refused")
 	app.RequireStop()
 	n := 0
-	for range store.List(t.Context()) {
+	for _, err := range store.List(t.Context()) {
+		must(t, err)
 		n++
 	}
 	if n != 1 {

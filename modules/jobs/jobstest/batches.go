@@ -43,11 +43,11 @@ func create(t *testing.T, s jobs.BatchStore, b jobs.BatchState) {
 	}
 }
 
-func find(t *testing.T, s jobs.BatchStore, id string) jobs.BatchState {
+func find(t *testing.T, s jobs.BatchStore) jobs.BatchState {
 	t.Helper()
-	b, err := s.Find(t.Context(), id)
+	b, err := s.Find(t.Context(), "1")
 	if err != nil {
-		t.Fatalf("Find(%s): %v", id, err)
+		t.Fatalf("Find: %v", err)
 	}
 	return b
 }
@@ -70,7 +70,7 @@ func expectBatch(t *testing.T, got, want jobs.BatchState) {
 func batchesWhole(t *testing.T, s jobs.BatchStore) {
 	want := batch("1")
 	create(t, s, want)
-	expectBatch(t, find(t, s, "1"), want)
+	expectBatch(t, find(t, s), want)
 	change := func(b *jobs.BatchState) {
 		b.Done, b.Failed, b.Skipped, b.Cancelled, b.FinishedAt = 97, 2, 1, true, noon.Add(time.Hour)
 		b.Then.By, b.Then.Sent = "item", true
@@ -82,7 +82,7 @@ func batchesWhole(t *testing.T, s jobs.BatchStore) {
 	want = batch("1")
 	change(&want)
 	expectBatch(t, got, want)
-	expectBatch(t, find(t, s, "1"), want)
+	expectBatch(t, find(t, s), want)
 }
 
 func batchesFirst(t *testing.T, s jobs.BatchStore) {
@@ -91,7 +91,7 @@ func batchesFirst(t *testing.T, s jobs.BatchStore) {
 		t.Fatal(err)
 	}
 	create(t, s, batch("1"))
-	if b := find(t, s, "1"); b.Done != 1 {
+	if b := find(t, s); b.Done != 1 {
 		t.Errorf("creating again reset the batch: %+v", b)
 	}
 	expectItem(t, s, "1", "a", "done")
@@ -158,7 +158,7 @@ func batchesConcurrent(t *testing.T, s jobs.BatchStore) {
 		}
 	}
 	all.Wait()
-	if b := find(t, s, "1"); b.Done != 100 {
+	if b := find(t, s); b.Done != 100 {
 		t.Errorf("%d done, want 100", b.Done)
 	}
 }
@@ -167,12 +167,12 @@ func batchesShareNothing(t *testing.T, s jobs.BatchStore) {
 	mine := batch("1")
 	create(t, s, mine)
 	mine.Then.By = "changed"
-	found := find(t, s, "1")
+	found := find(t, s)
 	found.Then.By = "changed"
 	updated, err := s.Update(t.Context(), "1", "", func(*jobs.BatchState, *jobs.ItemState) {})
 	if err != nil {
 		t.Fatal(err)
 	}
 	updated.Finally.Sent = true
-	expectBatch(t, find(t, s, "1"), batch("1"))
+	expectBatch(t, find(t, s), batch("1"))
 }
