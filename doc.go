@@ -5,6 +5,7 @@
 //
 //   - modules/goroutine: the pool that everything runs on
 //   - modules/events: typed topics, listeners, the bus
+//   - modules/jobs: units of work with one handler: now, later, in chains and batches
 //   - modules/sqs: the SQS consumer and publisher
 //   - modules/repository: typed repositories, event store, ledger and outbox on SQL
 //   - modules/sqs/sqslocal: an SQS inside the process, for tests and development

@@ -133,7 +133,16 @@ func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, 
 }
 
 func (b *Bus) outcome(r *run) Outcome {
-	return Outcome{EventID: r.event.ID, Event: r.event.Name, Results: r.results()}
+	o := Outcome{EventID: r.event.ID, Event: r.event.Name, Results: r.results()}
+	for _, result := range o.Results {
+		if result.Status != StatusFailed {
+			continue
+		}
+		if o.NoListener = errors.Is(result.Err, ErrNoListener); !o.NoListener {
+			break
+		}
+	}
+	return o
 }
 
 func (b *Bus) unheard(ctx context.Context, e *Any) {

@@ -231,6 +231,8 @@ func TestOneListenerAlone(t *testing.T) {
 		{"done", func() error { return nil }, events.ClassNone},
 		{"fails", func() error { return boom }, events.ClassError},
 		{"panics", func() error { panic(boom) }, events.ClassPanic},
+		{"panics with a marked error", func() error { panic(events.Permanent(boom)) }, events.ClassPanic},
+		{"marks a panic", func() error { return events.Permanent(&goroutine.PanicError{Value: boom}) }, events.ClassPermanent},
 	} {
 		bus := newBus(t, []events.Listener{userCreated.Listener("l", func(context.Context, events.Event[user]) error { return tc.do() })})
 		for range 2 { // the second finds what the first has left
@@ -362,7 +364,13 @@ func TestListenersMayPublishThroughTheRelay(t *testing.T) {
 func TestRelayIsBoundOnce(t *testing.T) {
 	t.Parallel()
 	relay := events.NewRelay()
+	if relay.Target() != nil {
+		t.Errorf("an unbound relay passes events to %T", relay.Target())
+	}
 	bus := newBus(t, nil, events.WithRelay(relay))
+	if relay.Target() != events.Publisher(bus) {
+		t.Errorf("events go to %T, want the bus", relay.Target())
+	}
 	if err := relay.Bind(nil); err == nil {
 		t.Error("bound to nil")
 	}
@@ -501,5 +509,80 @@ func TestStopWithoutStartDoesNothing(t *testing.T) {
 		if err := bus.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A fallback listener is for names that nobody spells out, and what it refuses counts as unheard though
+// other wildcards select it.
+func TestAFallbackRefusesWhatNobodySpellsOut(t *testing.T) {
+	t.Parallel()
+	var seen trail
+	note := func(name string, err error) func(context.Context, events.Any) error {
+		return func(_ context.Context, e events.Any) error {
+			seen.add(name + " " + e.Name)
+			return err
+		}
+	}
+	broken := errors.New("broken")
+	bus := newBus(t, []events.Listener{
+		events.On("job.known", "known", note("known", nil)),
+		events.On("job.*", "unknown", note("unknown", events.ErrNoListener), events.Fallback()),
+		events.On("job.exact", "exact-fallback", note("exact-fallback", nil), events.Fallback()),
+		events.On("**", "audit", func(_ context.Context, e events.Any) error {
+			if e.Name == "job.broken" {
+				return broken
+			}
+			return nil
+		}),
+	})
+	for _, tc := range []struct {
+		event, saw string
+		unheard    bool
+		action     events.Action
+	}{
+		{"job.known", "known job.known", false, events.Ack},
+		{"job.other", "unknown job.other", true, events.Retry},
+		{"job.exact", "exact-fallback job.exact", false, events.Ack},
+		{"job.broken", "unknown job.broken", false, events.Retry}, // another failure is not hidden
+		{"user.created", "", false, events.Ack},
+	} {
+		before := len(seen.all())
+		o := bus.Deliver(t.Context(), events.Any{ID: tc.event, Name: tc.event})
+		if got := strings.Join(seen.all()[before:], ", "); got != tc.saw {
+			t.Errorf("%s: ran %q, want %q", tc.event, got, tc.saw)
+		}
+		if o.NoListener != tc.unheard || o.Disposition().Action != tc.action {
+			t.Errorf("%s: no listener %v, %+v; want %v, %v", tc.event, o.NoListener, o.Disposition(), tc.unheard, tc.action)
+		}
+	}
+	if err := bus.Dispatch(t.Context(), events.Any{ID: "2", Name: "job.other"}); !errors.Is(err, events.ErrNoListener) {
+		t.Errorf("dispatched in this process: %v", err)
+	}
+}
+
+func TestListenersSeeWhichDeliveryItIs(t *testing.T) {
+	t.Parallel()
+	var seen []int
+	bus := newBus(t, []events.Listener{userCreated.Listener("l", func(ctx context.Context, _ events.Event[user]) error {
+		seen = append(seen, events.Attempt(ctx))
+		return errors.New("again")
+	})})
+	e := userCreated.New(user{})
+	for n := range 3 {
+		bus.Deliver(events.WithAttempt(t.Context(), n+1), e)
+	}
+	if err := bus.Dispatch(t.Context(), e); err == nil {
+		t.Error("no error")
+	}
+	if !slices.Equal(seen, []int{1, 2, 3, 0}) {
+		t.Errorf("saw %v", seen)
+	}
+}
+
+func TestSkipsAreToldApart(t *testing.T) {
+	t.Parallel()
+	skip := events.Skip(errors.New("not mine"))
+	if !events.IsSkip(fmt.Errorf("wrapped: %w", skip)) || events.IsSkip(errors.New("no")) || events.IsSkip(nil) || events.Skip(nil) != nil {
+		t.Error("skips and other errors are mixed up")
 	}
 }

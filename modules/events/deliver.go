@@ -6,6 +6,22 @@ import (
 	"slices"
 )
 
+type attemptKey struct{}
+
+// WithAttempt tells Deliver's listeners how often the transport has delivered this
+// event, this time included.
+func WithAttempt(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, attemptKey{}, n)
+}
+
+// Attempt returns which delivery of its event a listener works on: 1 the first
+// time, or 0 if nobody counts, as in Dispatch. SQS counts how often it handed the
+// message out, whether or not a listener was started.
+func Attempt(ctx context.Context) int {
+	n, _ := ctx.Value(attemptKey{}).(int)
+	return n
+}
+
 // Deliver runs the listeners of an event that a transport received, those that
 // have not finished it in an earlier delivery, waits for them, and says what
 // became of each. It logs nothing but skips: the outcome is the caller's to act

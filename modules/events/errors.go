@@ -16,7 +16,8 @@ var (
 	// ErrUnbound is the answer to publishing through a relay that has no
 	// publisher behind it yet.
 	ErrUnbound = errors.New("events: publisher relay is not bound")
-	// ErrNoListener is in the Outcome of an event that nobody listens to.
+	// ErrNoListener is what a [Fallback] listener answers for an event that nobody
+	// else may handle either: the Outcome then says NoListener.
 	ErrNoListener = errors.New("events: no listener")
 	// ErrTimeout is the cancellation cause of a listener that ran longer than
 	// its [Timeout].
@@ -39,6 +40,12 @@ func Skip(err error) error {
 		return nil
 	}
 	return &skipError{err}
+}
+
+// IsSkip says whether err, or an error it wraps, was marked by Skip.
+func IsSkip(err error) bool {
+	_, skip := errors.AsType[*skipError](err)
+	return skip
 }
 
 type skipError struct{ err error }
@@ -93,7 +100,10 @@ func classify(err error) Class {
 	if _, ok := errors.AsType[*InvalidError](err); ok {
 		return ClassInvalid
 	}
-	if _, ok := errors.AsType[*goroutine.PanicError](err); ok || errors.Is(err, goroutine.ErrGoexit) {
+	if panicked, ok := errors.AsType[*goroutine.PanicError](err); ok || errors.Is(err, goroutine.ErrGoexit) {
+		if goroutine.IsPermanent(err) && (!ok || !goroutine.IsPermanent(panicked)) {
+			return ClassPermanent // somebody has marked the panic, not panicked with a mark
+		}
 		return ClassPanic
 	}
 	switch {

@@ -84,7 +84,7 @@ func retryLimit(policy goroutine.RetryPolicy) limit {
 			err := goroutine.Retry(ctx, policy, func(ctx context.Context) error {
 				err := next(ctx, e)
 				after, _ := goroutine.AsRetryAfter(err)
-				if isSkip(err) || after > patience || errors.Is(err, goroutine.ErrBreakerOpen) || errors.Is(err, ErrInProgress) {
+				if IsSkip(err) || after > patience || errors.Is(err, goroutine.ErrBreakerOpen) || errors.Is(err, ErrInProgress) {
 					settled, err = err, nil
 				}
 				return err
@@ -105,7 +105,7 @@ func newBreaker(name string, cfg goroutine.BreakerConfig) (*goroutine.Breaker, e
 		cfg.Name = name
 	}
 	if cfg.IsFailure == nil {
-		cfg.IsFailure = func(err error) bool { return err != nil && !isSkip(err) && !classify(err).Final() }
+		cfg.IsFailure = func(err error) bool { return err != nil && !IsSkip(err) && !classify(err).Final() }
 	}
 	return goroutine.NewBreaker(cfg)
 }

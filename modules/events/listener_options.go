@@ -12,6 +12,7 @@ type ListenerOption func(*listenerOptions)
 // listenerOptions holds what was set; nil and zero mean: not limited.
 type listenerOptions struct {
 	order       int
+	fallback    bool
 	middleware  []Middleware
 	validate    bool
 	retry       *goroutine.RetryPolicy
@@ -33,6 +34,13 @@ func newListenerOptions(opts []ListenerOption) listenerOptions {
 // fails ends the delivery: what comes later waits for the retry. Default 0.
 func Order(stage int) ListenerOption {
 	return func(o *listenerOptions) { o.order = stage }
+}
+
+// Fallback keeps a listener on a wildcard from events that some listener's
+// pattern spells out. It answers [ErrNoListener] for an event that must not count
+// as handled though other wildcards select it.
+func Fallback() ListenerOption {
+	return func(o *listenerOptions) { o.fallback = true }
 }
 
 // Use wraps this listener in middleware, the first one outermost, inside the

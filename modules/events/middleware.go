@@ -92,7 +92,7 @@ func ledgered(listener string, h handler, ledger Ledger) handler {
 		var skipped error
 		ran, err := ledger.Run(ctx, key, listener, func(ctx context.Context) error {
 			err := h(ctx, e)
-			if isSkip(err) {
+			if IsSkip(err) {
 				skipped, err = err, nil
 			}
 			return err

@@ -15,8 +15,8 @@ type Outcome struct {
 	EventID string
 	Event   string // the event's name
 	Results []ListenerResult
-	// NoListener says that no pattern selects the event. The disposition is
-	// then Retry, so that the message ends in the dead-letter queue and is not
+	// NoListener says that no pattern selects the event, or that nothing failed
+	// but a listener that answers ErrNoListener. The disposition is then Retry, so that the message ends in the dead-letter queue and is not
 	// lost; a transport may be configured to see it otherwise.
 	NoListener bool
 

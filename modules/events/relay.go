@@ -41,16 +41,26 @@ func (r *Relay) Bind(p Publisher) error {
 	return nil
 }
 
-// Publish passes the events on. It answers ErrUnbound if nothing is bound.
-func (r *Relay) Publish(ctx context.Context, events ...Any) error {
+// Target returns the publisher that events are passed to now: the one bound, else
+// the bus, nil if there is neither.
+func (r *Relay) Target() Publisher {
 	p := r.target.Load()
 	if p == nil {
 		p = r.fallback.Load()
 	}
 	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// Publish passes the events on. It answers ErrUnbound if nothing is bound.
+func (r *Relay) Publish(ctx context.Context, events ...Any) error {
+	p := r.Target()
+	if p == nil {
 		return ErrUnbound
 	}
-	return (*p).Publish(ctx, events...)
+	return p.Publish(ctx, events...)
 }
 
 // fallBackTo makes p the target for as long as nobody chooses another.

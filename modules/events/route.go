@@ -15,6 +15,7 @@ type route struct {
 	name     string
 	pattern  string
 	order    int
+	fallback bool         // see Fallback
 	payload  reflect.Type // nil if the listener was made by hand
 	handle   handler      // the listener with all its options
 	deliver  handler      // the same, behind the ledger
@@ -79,7 +80,7 @@ func newRoute(l Listener, global []Middleware, ledger Ledger) (*route, error) {
 			return nil, fmt.Errorf("listener %q: %w", rt.name, err)
 		}
 	}
-	rt.order = options.order
+	rt.order, rt.fallback = options.order, options.fallback
 	limits, err := newLimits(rt.name, options)
 	if err != nil {
 		return nil, fmt.Errorf("listener %q: %w", rt.name, err)

@@ -31,7 +31,9 @@ func newRouter(routes []*route) *router {
 	}
 	for _, rt := range routes {
 		if isExact(rt.pattern) && r.exact[rt.pattern] == nil {
-			r.exact[rt.pattern] = r.walk(rt.pattern)
+			r.exact[rt.pattern] = slices.DeleteFunc(r.walk(rt.pattern), func(rt *route) bool {
+				return rt.fallback && !isExact(rt.pattern)
+			})
 		}
 	}
 	return r

@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -118,7 +117,7 @@ func (r *run) stages(ctx context.Context) bool {
 			if err == nil {
 				continue
 			}
-			if !isSkip(err) {
+			if !IsSkip(err) {
 				return false
 			}
 			r.skipped = true
@@ -187,9 +186,4 @@ func (r *run) results() []ListenerResult {
 		results[i] = newResult(rt.name, r.errs[i], took)
 	}
 	return results
-}
-
-func isSkip(err error) bool {
-	_, skip := errors.AsType[*skipError](err)
-	return skip
 }

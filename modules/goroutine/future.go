@@ -58,6 +58,21 @@ func async[T any](ctx context.Context, p *Pool, pc uintptr, fn func(context.Cont
 	return f
 }
 
+// NewFuture returns a future without a task, for results that come from several tasks or from outside
+// the pool, and the function that resolves it; the first call counts. Whoever makes one must resolve it,
+// when the pool stops at the latest.
+func NewFuture[T any](p *Pool) (f *Future[T], resolve func(value T, err error)) {
+	f = &Future[T]{future: future{pool: p}}
+	return f, func(value T, err error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !f.future.resolved {
+			f.value = value
+			f.future.resolve(err)
+		}
+	}
+}
+
 // Await returns the result, or ctx's cause if ctx ends first; the task then goes on. A task that awaits
 // a future of its own pool runs it in place if it has not started and shares ctx's cancellation;
 // otherwise it lends its slot to other work while it waits. So awaiting cannot deadlock the pool.

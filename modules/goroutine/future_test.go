@@ -164,3 +164,31 @@ func TestPoolsThatAwaitEachOther(t *testing.T) {
 		t.Error(v, err)
 	}
 }
+
+// The only worker's task awaits what another task of the pool resolves later.
+func TestAFutureWithoutATaskIsAwaitedWithoutHoldingTheWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startPool(t, Config{MaxWorkers: 1})
+		f, resolve := NewFuture[int](p)
+		if _, _, resolved := f.Poll(); resolved {
+			t.Error("resolved from the start")
+		}
+		waits := Async(t.Context(), p, func(ctx context.Context) (int, error) { return f.Await(ctx) })
+		synctest.Wait()
+		if err := p.Go(t.Context(), func(context.Context) error {
+			resolve(7, errFlaky)
+			resolve(8, nil) // too late
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []*Future[int]{waits, f} {
+			if v, err := f.Await(t.Context()); v != 7 || !errors.Is(err, errFlaky) {
+				t.Errorf("got %d, %v", v, err)
+			}
+		}
+		if v, err := Any(t.Context(), f); v != 0 || !errors.Is(err, errFlaky) {
+			t.Errorf("any: %d, %v", v, err)
+		}
+	})
+}

@@ -137,8 +137,11 @@ func TestFailedMessageReturnsAfterBackoffAndEndsInTheDeadLetterQueue(t *testing.
 		r := newRig(t, rigConfig{
 			queue:      sqs.Queue{Retry: sqs.Backoff{Min: 10 * time.Second}},
 			maxReceive: 4,
-			listeners: []events.Listener{listen(func(context.Context, int) error {
+			listeners: []events.Listener{listen(func(ctx context.Context, _ int) error {
 				at = append(at, time.Now())
+				if n := events.Attempt(ctx); n != len(at) {
+					t.Errorf("the listener was told %d, want %d", n, len(at))
+				}
 				return errors.New("no")
 			})},
 		})

@@ -230,6 +230,28 @@ func TestDelays(t *testing.T) {
 	}
 }
 
+func TestAnEventMayNameItsQueue(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, sqs.Config{
+		Publish: []sqs.Route{{Pattern: "**", Queue: standard}, {Pattern: "**", Queue: fifo, GroupBy: "tenant"}},
+		Queues:  []sqs.Queue{{Name: standard}},
+	})
+	must(t, d.Publish(t.Context(), numbered("work.done", 1, sqs.WithQueue(fifo), events.WithMetadata("tenant", "ada"))))
+	m := d.one(fifo)
+	if group := m.Attributes["MessageGroupId"]; group != "ada" || strings.Contains(aws.ToString(m.Body), "publish.") {
+		t.Errorf("group %q, body %s", group, aws.ToString(m.Body))
+	}
+	consumed := newDesk(t, sqs.Config{Publish: []sqs.Route{{Pattern: "a", Queue: fifo}}, Queues: []sqs.Queue{{Name: standard}}})
+	must(t, consumed.Publish(t.Context(), numbered("work.done", 1, sqs.WithQueue(standard))))
+	consumed.one(standard)
+	for _, queue := range []string{"typo", "no name!"} {
+		err := d.Publish(t.Context(), numbered("work.done", 1, sqs.WithQueue(queue)))
+		if err == nil || !strings.Contains(err.Error(), "publish.queue") || !strings.Contains(err.Error(), queue) {
+			t.Errorf("%v: want an error that names the queue %q", err, queue)
+		}
+	}
+}
+
 // An event that was received and is published again does not take its delay, group and attributes with it.
 func TestInstructionsDoNotTravel(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func (q *intake) handle(ctx context.Context, m *message) {
 		verdict = events.Disposition{Action: events.Ack}
 		return
 	}
-	ctx, cancel, err := q.c.leases.work(m.context(ctx), &m.lease)
+	ctx, cancel, err := q.c.leases.work(events.WithAttempt(m.context(ctx), m.receives), &m.lease)
 	if err != nil {
 		verdict.Reason = err.Error()
 		return

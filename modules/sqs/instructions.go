@@ -18,6 +18,7 @@ const (
 	MetadataDelay     = "publish.delay"      // a Go duration, such as "90s"
 	MetadataGroup     = "publish.group"      // the message group id
 	MetadataDedupID   = "publish.dedup-id"   // the message deduplication id
+	MetadataQueue     = "publish.queue"      // the name of the queue to send to
 	MetadataAttribute = "publish.attribute." // begins the name of a message attribute
 
 	metadataPrefix = "publish."
@@ -40,6 +41,12 @@ func WithGroup(id string) events.EventOption {
 // five minutes. Default: the event's ID.
 func WithDedupID(id string) events.EventOption {
 	return events.WithMetadata(MetadataDedupID, id)
+}
+
+// WithQueue sends the event to a queue whatever the patterns of the routes say. The queue must be one of
+// Config.Publish or Config.Queues.
+func WithQueue(name string) events.EventOption {
+	return events.WithMetadata(MetadataQueue, name)
 }
 
 // WithAttribute adds a message attribute of type String, for filter policies and for readers of the
@@ -80,6 +87,7 @@ func instructionsOf(e *events.Any) (instructions, error) {
 				return in, fmt.Errorf("metadata %s: %q is no delay: use a duration such as \"90s\"", MetadataDelay, value)
 			}
 			in.delay = (d + time.Second - 1).Truncate(time.Second)
+		case key == MetadataQueue: // route has read it
 		default:
 			continue
 		}

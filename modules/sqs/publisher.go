@@ -98,7 +98,7 @@ func (p *Publisher) PublishAsync(ctx context.Context, e events.Any) *Pending {
 
 // prepare makes the entry of an event. One that cannot be sent has its answer and no outlet.
 func (p *Publisher) prepare(ctx context.Context, e events.Any) *entry {
-	r, err := p.cfg.route(e.Name)
+	r, err := p.cfg.route(&e)
 	if err != nil {
 		return &entry{Pending: failed(&PublishError{Event: e, Err: err})}
 	}

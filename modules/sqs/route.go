@@ -95,14 +95,35 @@ func (a address) check() error {
 	return err
 }
 
-// route finds the first route of the event.
-func (c *Config) route(event string) (Route, error) {
+// route finds the first route of the event, or the first to the queue that the event asks for.
+func (c *Config) route(e *events.Any) (Route, error) {
+	if queue, asked := e.Metadata[MetadataQueue]; asked {
+		return c.routeTo(queue)
+	}
 	for _, r := range c.Publish {
-		if events.Match(r.Pattern, event) {
+		if events.Match(r.Pattern, e.Name) {
 			return r, nil
 		}
 	}
-	return Route{}, fmt.Errorf("no route for event %q: add a sqs.Route whose Pattern matches it to sqs.Config.Publish", event)
+	return Route{}, fmt.Errorf("no route for event %q: add a sqs.Route whose Pattern matches it to sqs.Config.Publish", e.Name)
+}
+
+func (c *Config) routeTo(queue string) (Route, error) {
+	name, err := queueName(queue)
+	if err != nil {
+		return Route{}, fmt.Errorf("metadata %s: %q: %w", MetadataQueue, queue, err)
+	}
+	for _, r := range c.Publish {
+		if known, err := queueName(r.Queue); err == nil && known == name {
+			return r, nil
+		}
+	}
+	for _, q := range c.Queues {
+		if known, err := queueName(q.Name); err == nil && known == name {
+			return Route{Queue: q.Name}, nil
+		}
+	}
+	return Route{}, fmt.Errorf("metadata %s: no queue %q: add a sqs.Route with that Queue to sqs.Config.Publish", MetadataQueue, queue)
 }
 
 // usesQueues says whether an SQS client is needed.
