@@ -29,10 +29,11 @@ type desk struct {
 	s  *ops.Server
 	in struct {
 		fx.In
-		Server   *ops.Server
-		Bus      *events.Bus
-		Pool     *goroutine.Pool
-		Consumer *sqs.Consumer
+		Server    *ops.Server
+		Bus       *events.Bus
+		Pool      *goroutine.Pool
+		Consumer  *sqs.Consumer
+		Publisher *sqs.Publisher
 	}
 }
 
