@@ -29,7 +29,8 @@ var layers = map[string][]string{
 	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},
 	"fxtest":                            {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
 	"cmd/example": {
-		"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal", "modules/repository", "modules/repository/postgres",
+		"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal", "modules/repository", "modules/repository/postgres", "modules/repository/mysql",
+		"modules/jobs", "modules/ops",
 	},
 }
 

@@ -61,12 +61,12 @@ func (b *books) refuse(reason string) {
 
 // page is how the books stand.
 type page struct {
-	accepted, handled, deadLettered, waiting int
-	queue                                    sqs.QueueStats
+	accepted, jobs, handled, deadLettered, waiting int
+	queue                                          sqs.QueueStats
 }
 
 func (p page) balanced() bool {
-	return p.waiting == 0 && p.queue.Unsettled == 0 && p.accepted == p.handled+p.deadLettered
+	return p.waiting == 0 && p.queue.Unsettled == 0 && p.accepted+p.jobs == p.handled+p.deadLettered
 }
 
 func (b *books) read(ctx context.Context) (page, error) {
@@ -83,6 +83,9 @@ func (b *books) read(ctx context.Context) (page, error) {
 		p.deadLettered = depth - b.deadAt
 	}
 	p.queue = b.consumer.Stats().Queues[0]
+	b.tally.mu.Lock()
+	p.jobs = b.tally.jobs
+	b.tally.mu.Unlock()
 	p.handled = int(p.queue.Acked - p.queue.Duplicates - p.queue.DeadLettered)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,13 +151,17 @@ func (b *books) print(ctx context.Context, out io.Writer, p page) error {
 	row := func(what string, n any) { fmt.Fprintf(out, "  %9v  %s\n", n, what) }
 	fmt.Fprintln(out)
 	row("messages sent", p.accepted)
+	row("jobs queued by a listener", p.jobs)
 	b.tally.mu.Lock()
 	for _, name := range slices.Sorted(maps.Keys(b.tally.listeners)) {
 		l := b.tally.listeners[name]
+		if l.runs == 0 {
+			continue // it stands by for jobs that nobody handles
+		}
 		row(fmt.Sprintf("handled by %s (%d runs, %d failed)", name, l.runs, l.failed), len(l.done))
 	}
 	b.tally.mu.Unlock()
-	row("messages handled, by each of their listeners", p.handled)
+	row("messages handled, by each of their listeners, or a job's handler", p.handled)
 	row("deliveries retried", p.queue.Retried)
 	row("dead-lettered", p.deadLettered)
 	row("left in the queue", p.waiting)
@@ -167,8 +174,8 @@ func (b *books) print(ctx context.Context, out io.Writer, p page) error {
 	}
 	verdict := "The books balance: every message was handled or is in the dead-letter queue."
 	if !p.balanced() {
-		verdict = fmt.Sprintf("THE BOOKS DO NOT BALANCE: %d sent, %d handled, %d dead-lettered, %d left in the queue.",
-			p.accepted, p.handled, p.deadLettered, p.waiting)
+		verdict = fmt.Sprintf("THE BOOKS DO NOT BALANCE: %d sent, %d jobs queued, %d handled, %d dead-lettered, %d left in the queue.",
+			p.accepted, p.jobs, p.handled, p.deadLettered, p.waiting)
 	}
 	_, err := fmt.Fprintf(out, "\n%s\n", verdict)
 	return err

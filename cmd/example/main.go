@@ -23,6 +23,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/fxpond/fxpond/modules/ops"
 	"github.com/fxpond/fxpond/modules/repository"
 )
 
@@ -38,6 +39,8 @@ type flags struct {
 	input string
 	graph bool
 	addr  string
+	ops   string
+	token string
 	log   bool
 }
 
@@ -50,6 +53,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	set.StringVar(&f.input, "input", "", "send the lines of `FILE` (- for standard input) as message bodies instead, in any envelope")
 	set.BoolVar(&f.graph, "graph", false, "print the Fx graph in DOT and exit")
 	set.StringVar(&f.addr, "addr", "127.0.0.1:0", "where POST /users is served")
+	set.StringVar(&f.ops, "ops", "127.0.0.1:0", "where the ops page, probes and metrics are served")
+	set.StringVar(&f.token, "token", "", "let the ops page pause queues and redrive dead letters, with this `TOKEN` of 16 characters or more")
 	set.BoolVar(&f.log, "log", false, "print the modules' log")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -82,6 +87,7 @@ func serve(ctx context.Context, f flags, stdin io.Reader, stdout io.Writer) (bal
 		Load  *load
 		Books *books
 		DB    *repository.DB
+		Ops   *ops.Server
 	}
 	app := fx.New(options(f), fx.Populate(&graph, &parts))
 	if err := app.Err(); err != nil {
@@ -118,7 +124,8 @@ func serve(ctx context.Context, f flags, stdin io.Reader, stdout io.Writer) (bal
 	if balanced, err = parts.Books.close(ctx, stdout); err != nil || f.once {
 		return balanced, err
 	}
-	fmt.Fprintf(stdout, "\nServing. Try this, and end with Ctrl-C:\n  curl -d '{\"name\":\"Ada\",\"email\":\"ada@example.com\"}' %s/users\n", parts.Load.url())
+	fmt.Fprintf(stdout, "\nServing until Ctrl-C. The ops page is http://%s/, and this adds to it:\n  curl -d '{\"name\":\"Ada\",\"email\":\"ada@example.com\"}' %s/users\n",
+		parts.Ops.Addr(), parts.Load.url())
 	<-ctx.Done()
 	return balanced, nil
 }

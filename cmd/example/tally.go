@@ -15,6 +15,7 @@ type tally struct {
 
 	mu        sync.Mutex
 	listeners map[string]*listenerTally
+	jobs      int             // queued by listeners
 	latencies []time.Duration // from the event, if it is not older than the load, to the end of a listener
 }
 
@@ -47,6 +48,12 @@ func watchListeners(t *tally) events.Middleware {
 			return nil
 		}
 	}
+}
+
+func (t *tally) queued() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.jobs++
 }
 
 // percentile is the latency that a share of the runs stayed within.
