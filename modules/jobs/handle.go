@@ -196,7 +196,7 @@ func (d *Dispatcher) postpone(ctx context.Context, a *attempt, wait time.Duratio
 	if err != nil {
 		return events.RetryAfter(fmt.Errorf("%w, and it cannot be sent again: %w", why, err), wait)
 	}
-	return events.Skip(fmt.Errorf("%w: sent again, for %s", why, p.Due.Format(time.RFC3339)))
+	return events.Resent(fmt.Errorf("%w, until %s", why, p.Due.Format(time.RFC3339)))
 }
 
 // perform runs the handler, inside the job's limits and the ledger. It hands on to what follows the job
