@@ -579,6 +579,41 @@ func TestListenersSeeWhichDeliveryItIs(t *testing.T) {
 	}
 }
 
+// What was sent again need not come back for the others: they see the copy, and the ledger knows who has
+// finished.
+func TestAnEventThatWasSentAgainIsDoneWith(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	later := true
+	var seen trail
+	bus := newBus(t, []events.Listener{
+		userCreated.Listener("later", func(context.Context, events.Event[user]) error {
+			seen.add("later")
+			if later {
+				return events.Resent(errors.New("not due"))
+			}
+			return nil
+		}),
+		userCreated.Listener("broken", func(context.Context, events.Event[user]) error { seen.add("broken"); return broken }, events.Order(1)),
+		userCreated.Listener("fine", func(context.Context, events.Event[user]) error { seen.add("fine"); return nil }, events.Order(-1)),
+	})
+	e := userCreated.New(user{})
+	o := bus.Deliver(t.Context(), e)
+	if d := o.Disposition(); d.Action != events.Ack || !errors.Is(o.Err(), broken) {
+		t.Errorf("%+v, %v", d, o.Err())
+	}
+	later = false
+	if d := bus.Deliver(t.Context(), e).Disposition(); d.Action != events.Retry {
+		t.Errorf("the copy: %+v", d)
+	}
+	if got := seen.all(); !slices.Equal(got, []string{"fine", "later", "broken", "later", "broken"}) {
+		t.Errorf("ran %q", got)
+	}
+	if err := events.Resent(broken); !events.IsSkip(err) || !errors.Is(err, broken) || events.Resent(nil) != nil {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSkipsAreToldApart(t *testing.T) {
 	t.Parallel()
 	skip := events.Skip(errors.New("not mine"))

@@ -39,18 +39,38 @@ func Skip(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &skipError{err}
+	return &skipError{err: err}
 }
 
-// IsSkip says whether err, or an error it wraps, was marked by Skip.
+// Resent marks an error as the reason for which a listener has put this very event
+// into its queue again, for later. The delivery is over with that, whatever other
+// listeners answered: those that have not finished the event see it again. It
+// counts as a skip, but not as finished. nil stays nil.
+func Resent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &skipError{err: err, resent: true}
+}
+
+// IsSkip says whether err, or an error it wraps, was marked by Skip or Resent.
 func IsSkip(err error) bool {
 	_, skip := errors.AsType[*skipError](err)
 	return skip
 }
 
-type skipError struct{ err error }
+type skipError struct {
+	err    error
+	resent bool
+}
 
-func (e *skipError) Error() string { return "skipped: " + e.err.Error() }
+func (e *skipError) Error() string {
+	if e.resent {
+		return "sent again: " + e.err.Error()
+	}
+	return "skipped: " + e.err.Error()
+}
+
 func (e *skipError) Unwrap() error { return e.err }
 
 // ListenerError is one listener's failure inside the joined error of Dispatch,

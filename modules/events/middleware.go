@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"slices"
 
@@ -92,7 +93,7 @@ func ledgered(listener string, h handler, ledger Ledger) handler {
 		var skipped error
 		ran, err := ledger.Run(ctx, key, listener, func(ctx context.Context) error {
 			err := h(ctx, e)
-			if IsSkip(err) {
+			if skip, ok := errors.AsType[*skipError](err); ok && !skip.resent {
 				skipped, err = err, nil
 			}
 			return err

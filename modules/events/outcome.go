@@ -3,6 +3,7 @@ package events
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fxpond/fxpond/modules/goroutine"
@@ -36,6 +37,8 @@ type ListenerResult struct {
 	RetryAfter time.Duration
 	// Duration is how long the listener ran, all attempts included.
 	Duration time.Duration
+
+	resent bool
 }
 
 // Status is the state of a listener after an event was delivered.
@@ -77,7 +80,7 @@ type Disposition struct {
 
 // Disposition decides over all listeners:
 //
-//   - Ack if each has finished;
+//   - Ack if each has finished, or if one of them answers Resent;
 //   - Retry if one of the failures is worth another try, after the shortest
 //     delay that was asked for;
 //   - DeadLetter if all failures are final.
@@ -93,6 +96,9 @@ func (o Outcome) Disposition() Disposition {
 		return Disposition{Action: Retry, Reason: fmt.Sprintf("no listener for event %q", clip(o.Event))}
 	}
 	d := Disposition{Action: Ack}
+	if slices.ContainsFunc(o.Results, func(r ListenerResult) bool { return r.resent }) {
+		return d
+	}
 	for _, r := range o.Results {
 		if r.Status != StatusFailed {
 			continue
@@ -161,7 +167,7 @@ func newResult(listener string, err error, took time.Duration) ListenerResult {
 	}
 	r.Err = err
 	if skip, ok := errors.AsType[*skipError](err); ok {
-		r.Status, r.Err = StatusSkipped, skip.err
+		r.Status, r.Err, r.resent = StatusSkipped, skip.err, skip.resent
 		if errors.Is(skip, errAlreadyDone) {
 			r.Status, r.Err = StatusAlreadyDone, nil
 		}

@@ -303,3 +303,56 @@ func TestAFailureThatCannotBeRecordedComesBackWithoutRunning(t *testing.T) {
 		})
 	}
 }
+
+// Without a dead-letter queue SQS delivers a failed job again and again. Its record keeps saying why it failed.
+func TestAFailedJobThatComesBackKeepsItsRecord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ran trail
+		r := newRig(t, rigConfig{handlers: []jobs.Handler{sendWelcome.Handler(func(context.Context, welcome) error {
+			ran.add("ran")
+			return errDown
+		})}})
+		must(t, r.Dispatch(t.Context(), sendWelcome.New(welcome{}, jobs.MaxAttempts(2))))
+		again := r.queue.messages[0]
+		r.consume()
+		for range 3 {
+			r.queue.messages = append(r.queue.messages, again)
+			r.consume()
+		}
+		ran.expect(t, "ran", "ran")
+		if failed := r.failed(); len(failed) != 1 || failed[0].Error != "mail is down" || failed[0].Attempts != 2 {
+			t.Errorf("recorded %+v", failed)
+		}
+	})
+}
+
+// downLedger does not answer at first.
+type downLedger struct {
+	events.Ledger
+	left atomic.Int32
+}
+
+func (l *downLedger) Finished(ctx context.Context, event string, listeners []string) ([]string, error) {
+	if l.left.Add(-1) >= 0 {
+		return nil, errors.New("connection refused")
+	}
+	return l.Ledger.Finished(ctx, event, listeners)
+}
+
+func TestALedgerThatIsDownSpendsNoAttemptsOfThisProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ledger := &downLedger{Ledger: events.NewMemoryLedger(0)}
+		ledger.left.Store(10)
+		var ran trail
+		r := newRig(t, rigConfig{bus: []events.Option{events.WithLedger(ledger)}, handlers: []jobs.Handler{
+			sendWelcome.Handler(func(ctx context.Context, _ welcome) error {
+				ran.add("attempt %d", jobs.Current(ctx).Attempt)
+				return nil
+			}),
+		}})
+		must(t, awaitError(r.DispatchAsync(t.Context(), sendWelcome.New(welcome{}, jobs.MaxAttempts(1)))))
+		ran.expect(t, "attempt 1")
+	})
+}

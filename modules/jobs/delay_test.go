@@ -38,6 +38,31 @@ func TestALongDelayHopsThroughTheQueueWithoutSpendingAttempts(t *testing.T) {
 	})
 }
 
+// Another listener of the event fails all the time. Were its message to come back for that, each hop would
+// multiply.
+func TestHopsDoNotMultiplyWhileAnotherListenerFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ran trail
+		q := &queue{redrive: 5}
+		r := newRig(t, rigConfig{
+			queue:     q,
+			handlers:  []jobs.Handler{sendWelcome.Handler(func(context.Context, welcome) error { ran.add("ran"); return nil })},
+			listeners: []events.Listener{events.On("**", "audit", func(context.Context, events.Any) error { return errDown })},
+			bus:       []events.Option{events.WithLedger(forgetful{})},
+		})
+		must(t, r.Dispatch(t.Context(), sendWelcome.New(welcome{}, jobs.Delay(5*time.Hour))))
+		for q.deliver(t.Context(), r.bus) {
+			if q.len() > 1 {
+				t.Fatalf("%d messages of one job", q.len())
+			}
+		}
+		if len(q.sent) != 20 || len(q.dead) != 1 { // the audit's
+			t.Errorf("sent %d times, dead letters %v", len(q.sent), q.dead)
+		}
+	})
+}
+
 func TestAHopThatCannotBeSentComesBackByItself(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -161,20 +161,3 @@ func (d *Dispatcher) Start(context.Context) error {
 	d.log.Info("job dispatcher started", zap.Inline(d.cfg), zap.Strings("handlers", names), zap.String("dispatches_to", to))
 	return nil
 }
-
-// Stop refuses new jobs of this process, drops those that wait for their time or another attempt, and waits
-// for those that run, until ctx ends or ShutdownTimeout passes; then it cancels them. An *UnfinishedError
-// names what was dropped or cancelled: nothing of it is kept. Jobs on a queue stay there. Run and Dispatch
-// on a queue go on working. Stop without Start, and a second Stop, do no harm.
-func (d *Dispatcher) Stop(ctx context.Context) error {
-	if d.cfg.ShutdownTimeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.cfg.ShutdownTimeout)
-		defer cancel()
-	}
-	err := d.local.stop(ctx)
-	if err != nil {
-		d.log.Error("job dispatcher stopped", zap.Error(err))
-	}
-	return err
-}

@@ -1,11 +1,6 @@
 package jobs
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"time"
-)
+import "errors"
 
 var (
 	// ErrNoHandler is the answer for a job that was to run in this process, which has no handler for it.
@@ -30,42 +25,3 @@ var (
 
 // errNotDurable is why what follows a job from a queue is not left to this process's memory.
 var errNotDurable = errors.New("the app's events.Publisher is the bus of this process, which forgets when it ends: bind the one that leads to the queue, such as events.PublishVia[*sqs.Publisher]()")
-
-// UnfinishedError is Stop's answer when jobs of this process were left. It unwraps to ErrStopped.
-type UnfinishedError struct {
-	// Jobs are those that run first, the oldest first.
-	Jobs []UnfinishedJob
-}
-
-// UnfinishedJob is a job of this process that is lost, since nothing of it is kept.
-type UnfinishedJob struct {
-	Name    string
-	ID      string
-	Running bool          // else it waited, for its time or for another attempt
-	Attempt int           // that runs or was to come
-	Age     time.Duration // since it was dispatched
-}
-
-func (j UnfinishedJob) String() string {
-	state := "waiting"
-	if j.Running {
-		state = "running"
-	}
-	return fmt.Sprintf("%s %s (%s, attempt %d, %s)", j.Name, j.ID, state, j.Attempt, j.Age.Round(time.Millisecond))
-}
-
-// Error counts the jobs and names the first of them.
-func (e *UnfinishedError) Error() string {
-	const named = 10
-	parts := make([]string, 0, named)
-	for _, j := range e.Jobs[:min(named, len(e.Jobs))] {
-		parts = append(parts, j.String())
-	}
-	if more := len(e.Jobs) - named; more > 0 {
-		parts = append(parts, fmt.Sprintf("and %d more", more))
-	}
-	return fmt.Sprintf("jobs: stop left %d job(s) of this process, which are lost: %s", len(e.Jobs), strings.Join(parts, ", "))
-}
-
-// Unwrap lets errors.Is find ErrStopped.
-func (e *UnfinishedError) Unwrap() error { return ErrStopped }

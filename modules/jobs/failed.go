@@ -44,8 +44,13 @@ type FailedStore interface {
 	Remove(ctx context.Context, id string) error
 }
 
-// record notes a failed job.
+// record notes a failed job. One that comes back for lack of a dead-letter queue keeps its record.
 func (d *Dispatcher) record(ctx context.Context, a *attempt, attempts int, cause error) error {
+	if errors.Is(cause, ErrTooManyAttempts) {
+		if _, err := d.failed.Find(ctx, a.info.ID); err == nil {
+			return nil
+		}
+	}
 	job := FailedJob{ID: a.info.ID, Name: a.info.Name, Error: cause.Error(), Attempts: attempts, At: time.Now().UTC(), Envelope: a.event.Metadata[metadataJob]}
 	var err error
 	if job.Args, err = json.Marshal(a.event.Data); err != nil {

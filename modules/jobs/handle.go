@@ -99,6 +99,13 @@ func (a *attempt) limit() int {
 	return 0
 }
 
+// spend tells the queue of this process whether the delivery is an attempt. Others count by themselves.
+func (a *attempt) spend(attempt bool) {
+	if a.origin.place == fromPool {
+		a.origin.run.spent.Store(attempt)
+	}
+}
+
 func firstSet[T comparable](values ...T) T {
 	var zero T
 	for _, v := range values {
@@ -134,6 +141,7 @@ func (d *Dispatcher) conduct(def *definition) events.Middleware {
 			if a.env.UntilStart {
 				d.unlock(ctx, a.env.Unique, a.info.ID)
 			}
+			a.spend(true)
 			return d.judge(ctx, a, next(ctx, e))
 		}
 	}
@@ -174,10 +182,7 @@ func final(err error) bool {
 // Where that is not possible the message itself comes back, and the queue counts that.
 func (d *Dispatcher) postpone(ctx context.Context, a *attempt, wait time.Duration, tries int, why error) error {
 	d.tel.postponed(ctx, a.event.Name, why)
-	if a.origin.place == fromPool {
-		a.origin.run.postponed.Store(true)
-		return events.RetryAfter(why, wait)
-	}
+	a.spend(false)
 	if !a.counted || d.inProcess() {
 		return events.RetryAfter(why, wait)
 	}
@@ -191,7 +196,7 @@ func (d *Dispatcher) postpone(ctx context.Context, a *attempt, wait time.Duratio
 	if err != nil {
 		return events.RetryAfter(fmt.Errorf("%w, and it cannot be sent again: %w", why, err), wait)
 	}
-	return events.Skip(fmt.Errorf("%w: sent again, for %s", why, p.Due.Format(time.RFC3339)))
+	return events.Resent(fmt.Errorf("%w, until %s", why, p.Due.Format(time.RFC3339)))
 }
 
 // perform runs the handler, inside the job's limits and the ledger. It hands on to what follows the job

@@ -1,12 +1,10 @@
 package jobs
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,17 +35,17 @@ type local struct {
 // run is a job of this process until its future is resolved, a chain all in one. While it is active its
 // goroutine alone writes to it, under mu; so reading it elsewhere takes mu.
 type run struct {
-	event     events.Any
-	env       envelope
-	attempt   int
-	postponed atomic.Bool // the attempt did not count
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
-	resolve   func(struct{}, error)
-	born      time.Time // when it was dispatched
-	due       time.Time
-	index     int  // in the heap
-	over      bool // its future is resolved
+	event   events.Any
+	env     envelope
+	attempt int
+	spent   atomic.Bool // the delivery under way is an attempt
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	resolve func(struct{}, error)
+	born    time.Time // when it was dispatched
+	due     time.Time
+	index   int  // in the heap
+	over    bool // its future is resolved
 }
 
 func newLocal(d *Dispatcher) *local {
@@ -152,6 +150,7 @@ func (l *local) submit(r *run) {
 		return nil // the future has it
 	})
 	if err != nil {
+		l.d.log.Warn("job of this process not run", zap.String("job", r.name()), zap.String("id", r.event.ID), zap.Error(err))
 		l.finish(r, fmt.Errorf("jobs: job %q of this process not run: %w", r.name(), err))
 	}
 }
@@ -161,14 +160,9 @@ func (l *local) submit(r *run) {
 func (l *local) work(ctx context.Context, r *run) {
 	result := events.ListenerResult{Status: events.StatusFailed, Err: goroutine.ErrGoexit}
 	defer func() { l.settle(r, result) }() // also after Goexit
-	bus, err := l.d.ready(r.event.Name)
-	if err != nil {
-		result.Class, result.Err = events.ClassPermanent, err
-		return
-	}
 	goroutine.Rename(ctx, r.event.Name)
-	r.postponed.Store(false)
-	o := bus.Deliver(context.WithValue(ctx, originKey{}, &origin{id: r.event.ID, place: fromPool, run: r}), r.event)
+	r.spent.Store(false)
+	o := l.d.bus.Load().Deliver(context.WithValue(ctx, originKey{}, &origin{id: r.event.ID, place: fromPool, run: r}), r.event)
 	result.Err = o.Err() // if the job's listener was not run
 	for _, other := range o.Results {
 		switch {
@@ -224,7 +218,7 @@ func (r *run) continues(result events.ListenerResult) bool {
 	if after == 0 {
 		after = standardBackoff.after(r.attempt)
 	}
-	if !r.postponed.Load() {
+	if r.spent.Load() {
 		r.attempt++
 	}
 	r.due = time.Now().Add(after)
@@ -249,78 +243,7 @@ func (l *local) finish(r *run, err error) {
 	r.cancel(nil)
 }
 
-func (l *local) stop(ctx context.Context) error {
-	l.mu.Lock()
-	l.closed = true
-	waiting := l.waiting
-	l.waiting = nil
-	for _, r := range waiting {
-		l.dropped = append(l.dropped, r.unfinished(false))
-	}
-	l.rouse()
-	var idle chan struct{}
-	if len(l.active) > 0 {
-		if l.idle == nil {
-			l.idle = make(chan struct{})
-		}
-		idle = l.idle
-	}
-	l.mu.Unlock()
-	for _, r := range waiting {
-		l.finish(r, ErrStopped)
-	}
-
-	var running []UnfinishedJob
-	if idle != nil {
-		select {
-		case <-idle:
-		case <-ctx.Done():
-			running = l.abandon()
-		}
-	}
-	l.loops.Wait()
-
-	l.mu.Lock()
-	left := append(running, l.dropped...)
-	l.dropped = nil
-	l.mu.Unlock()
-	if len(left) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(left, func(a, b UnfinishedJob) int {
-		if a.Running != b.Running {
-			if a.Running {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(b.Age, a.Age)
-	})
-	return &UnfinishedError{Jobs: left}
-}
-
-// abandon cancels what runs and resolves its futures. A goroutine that ignores its context goes on.
-func (l *local) abandon() []UnfinishedJob {
-	l.mu.Lock()
-	runs := make([]*run, 0, len(l.active))
-	left := make([]UnfinishedJob, 0, len(l.active))
-	for r := range l.active {
-		runs = append(runs, r)
-		left = append(left, r.unfinished(true))
-	}
-	l.mu.Unlock()
-	for _, r := range runs {
-		r.cancel(ErrStopped)
-		l.finish(r, ErrStopped)
-	}
-	return left
-}
-
 func (r *run) name() string { return jobOf(r.event.Name) }
-
-func (r *run) unfinished(running bool) UnfinishedJob {
-	return UnfinishedJob{Name: r.name(), ID: r.event.ID, Running: running, Attempt: r.attempt, Age: time.Since(r.born)}
-}
 
 // dueHeap is ordered by due time.
 type dueHeap []*run

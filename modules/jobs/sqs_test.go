@@ -12,6 +12,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/fx"
 
+	"github.com/fxpond/fxpond/fxtest"
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
 	"github.com/fxpond/fxpond/modules/jobs"
@@ -250,4 +251,32 @@ func TestJobsOnAFIFOQueue(t *testing.T) {
 			t.Errorf("%d dead letters, %d in the queue", c.depth("dead.fifo"), c.depth("jobs.fifo"))
 		}
 	})
+}
+
+// The test kit knows a job's handler by the name of its event.
+func TestTheTestKitRecordsJobs(t *testing.T) {
+	t.Parallel()
+	var d *jobs.Dispatcher
+	app := fxtest.New(t,
+		goroutine.Module, events.Module, sqs.Module, jobs.Module, events.PublishVia[*sqs.Publisher](),
+		fx.Supply(sqs.Config{Queues: []sqs.Queue{{Name: "jobs"}}}),
+		fx.Provide(jobs.AsHandler(func() jobs.Handler {
+			return sendWelcome.Handler(func(_ context.Context, args welcome) error {
+				if args.Email == "" {
+					return events.Permanent(errDown)
+				}
+				return nil
+			})
+		})),
+		fx.Populate(&d),
+	)
+	must(t, d.Dispatch(t.Context(), sendWelcome.New(welcome{"ada"}), sendWelcome.New(welcome{})))
+	done, failed := app.Events.Wait("job.send-welcome", 1), app.Events.WaitFailed("job.send-welcome", 1)
+	if len(done) != 1 || len(failed) != 1 {
+		t.Errorf("%d done, %d failed", len(done), len(failed))
+	}
+	app.WaitEmpty("jobs")
+	if n := app.DeadLetters("jobs"); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
 }
