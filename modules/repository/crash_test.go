@@ -14,14 +14,18 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/repository"
 )
 
 const (
-	crashMode = "FXPOND_CRASH_MODE" // what this process is: "", "signup" or "drain"
+	crashMode = "FXPOND_CRASH_MODE" // what this process is: "", "signup", "drain" or "migrate"
 	crashDSN  = "FXPOND_CRASH_DSN"
 	crashLog  = "FXPOND_CRASH_LOG"
 	crashSize = "FXPOND_CRASH_SIGNUPS" // how many sign-ups the test makes; default 300
@@ -76,6 +80,50 @@ func TestKilledProcessesLoseAndInventNothing(t *testing.T) {
 	})
 }
 
+// longMigrations take many statements, each of which must run once.
+func longMigrations() fstest.MapFS {
+	files := fstest.MapFS{"0001_log.sql": {Data: []byte("CREATE TABLE done (id INTEGER PRIMARY KEY, step INTEGER);")}}
+	for i := 2; i <= 20; i++ {
+		files[fmt.Sprintf("%04d_step.sql", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, `
+			CREATE TABLE t%[1]d (id INTEGER PRIMARY KEY);
+			INSERT INTO done (id, step) VALUES (%[1]d1, %[1]d);
+			ALTER TABLE t%[1]d ADD COLUMN name VARCHAR(20);
+			CREATE INDEX t%[1]d_name ON t%[1]d (name);
+			INSERT INTO done (id, step) VALUES (%[1]d2, %[1]d);
+			UPDATE done SET step = step + 1000 WHERE step = %[1]d;`, i)}
+	}
+	return files
+}
+
+// TestKilledMigrationsMend kills one process after the other in the middle of migrating.
+func TestKilledMigrationsMend(t *testing.T) {
+	t.Parallel()
+	eachServer(t, func(t *testing.T, dsn string) {
+		for range 8 {
+			child, lines := crashChild(t, "migrate", dsn, "")
+			for range rand.IntN(5) { // each tells of one file
+				if !lines.Scan() {
+					break
+				}
+			}
+			must(t, child.Process.Kill())
+			_ = child.Wait()
+		}
+		db := start(t, repository.Config{DSN: dsn, Migrations: longMigrations()})
+		var rows, moved int
+		must(t, db.SQL(t.Context()).QueryRowContext(t.Context(),
+			"SELECT COUNT(*), COUNT(CASE WHEN step BETWEEN 1002 AND 1020 THEN 1 END) FROM done").Scan(&rows, &moved))
+		if rows != 38 || moved != 38 {
+			t.Errorf("%d rows of 38 are there, %d were moved once", rows, moved)
+		}
+	})
+}
+
+// progressLog tells the parent of each migration.
+func progressLog(to io.Writer) *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "m"}), zapcore.AddSync(to), zap.InfoLevel))
+}
+
 func checkCrash(t *testing.T, db *repository.DB, log string, kills int) {
 	published := map[string]int{}
 	text, err := os.ReadFile(log)
@@ -123,18 +171,22 @@ func eventID(p Plain) string { return fmt.Sprintf("signup-%d", p.ID) }
 
 // runCrashChild is the process that gets killed.
 func runCrashChild(ctx context.Context, mode string, progress io.Writer) error {
-	db, err := repository.NewDB(repository.Config{DSN: os.Getenv(crashDSN)})
+	cfg, log := repository.Config{DSN: os.Getenv(crashDSN)}, zap.NewNop()
+	if mode == "migrate" {
+		cfg.Migrations, log = longMigrations(), progressLog(progress)
+	}
+	db, err := repository.NewDB(cfg, repository.WithLogger(log))
 	if err != nil {
 		return err
 	}
-	if err := db.Start(ctx); err != nil {
-		return err
+	if err := db.Start(ctx); err != nil || mode == "migrate" {
+		return errors.Join(err, db.Stop(ctx))
 	}
-	log, err := os.OpenFile(os.Getenv(crashLog), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	published, err := os.OpenFile(os.Getenv(crashLog), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	listener, err := newCrashListener(db, log)
+	listener, err := newCrashListener(db, published)
 	if err != nil {
 		return err
 	}

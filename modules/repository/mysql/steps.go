@@ -65,7 +65,7 @@ type step struct {
 
 func (s step) run(ctx context.Context, tx *sql.Tx) error {
 	if !s.doubtful {
-		if err := s.note(ctx, tx, "begun = ?", s.number); err != nil {
+		if _, err := tx.ExecContext(ctx, noteBegun, s.number, s.name); err != nil {
 			return err
 		}
 	}
@@ -73,23 +73,24 @@ func (s step) run(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, s.text)
-	if err != nil && !(s.doubtful && there(err, s.text)) {
+	if err != nil && (!s.doubtful || !there(err, s.text)) {
 		if _, undo := tx.ExecContext(ctx, "ROLLBACK"); undo != nil {
 			return errors.Join(err, undo) // the connection is gone: the next start looks
 		}
-		return errors.Join(err, s.note(ctx, tx, "begun = ?", s.number-1))
+		_, undo := tx.ExecContext(ctx, noteBegun, s.number-1, s.name)
+		return errors.Join(err, undo)
 	}
-	if err := s.note(ctx, tx, "begun = ?, done = ?, ran = ?", s.number, s.number, s.digest); err != nil {
+	if _, err := tx.ExecContext(ctx, noteDone, s.number, s.number, s.digest, s.name); err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "COMMIT")
 	return err
 }
 
-func (s step) note(ctx context.Context, tx *sql.Tx, set string, args ...any) error {
-	_, err := tx.ExecContext(ctx, "UPDATE fxpond_steps SET "+set+" WHERE migration = ?", append(args, s.name)...)
-	return err
-}
+const (
+	noteBegun = "UPDATE fxpond_steps SET begun = ? WHERE migration = ?"
+	noteDone  = "UPDATE fxpond_steps SET begun = ?, done = ?, ran = ? WHERE migration = ?"
+)
 
 // there tells whether an error says that what a statement does was done.
 func there(err error, text string) bool {
