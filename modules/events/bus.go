@@ -89,19 +89,27 @@ func (b *Bus) Dispatch(ctx context.Context, e Any) error {
 		b.unheard(ctx, &e)
 		return nil
 	}
-	r := b.newRun(&e, routes)
 	var finished bool
+	r := b.newRun(routes, known)
 	if b.tel.idle(ctx) {
+		if r.set == nil || !r.set(e) {
+			r.load(&e)
+		} else if r.mixed {
+			r.event.Any = e
+		}
 		finished = r.stages(ctx)
 	} else {
-		ctx, watch := b.tel.dispatch(ctx, r, known)
+		r.load(&e)
+		ctx, watch := b.tel.dispatch(ctx, r, known != nil)
 		finished = r.stages(ctx)
 		watch.end(ctx)
 	}
 	if !finished {
-		return b.outcome(r).Err()
+		return r.outcome(&e).Err()
 	}
-	b.logSkipped(r)
+	if r.skipped {
+		r.logSkips(&e)
+	}
 	r.release()
 	return nil
 }
@@ -120,10 +128,10 @@ func (b *Bus) Publish(ctx context.Context, events ...Any) error {
 }
 
 // accept finds the routes of an event, and records it if it is to be.
-func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, err error) {
-	if routes, known = b.router.match(e.Name); !known {
+func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known *knownName, err error) {
+	if routes, known = b.router.match(e.Name); known == nil {
 		if err := CheckName(e.Name); err != nil {
-			return nil, false, Permanent(err)
+			return nil, nil, Permanent(err)
 		}
 	}
 	if b.record != nil {
@@ -132,27 +140,10 @@ func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, 
 	return routes, known, err
 }
 
-func (b *Bus) outcome(r *run) Outcome {
-	return Outcome{EventID: r.event.ID, Event: r.event.Name, Results: r.results()}
-}
-
 func (b *Bus) unheard(ctx context.Context, e *Any) {
 	b.tel.unheard(ctx)
 	if entry := b.log.Check(zap.DebugLevel, "event has no listener"); entry != nil {
 		entry.Write(zap.String("event", clip(e.Name)), zap.String("event_id", clip(e.ID)))
-	}
-}
-
-// logSkipped reports the skips of a run, which no caller gets to see.
-func (b *Bus) logSkipped(r *run) {
-	if !r.skipped {
-		return
-	}
-	for i, err := range r.errs {
-		if err != nil && !errors.Is(err, errAlreadyDone) {
-			b.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),
-				zap.String("event", clip(r.event.Name)), zap.String("event_id", clip(r.event.ID)), zap.Error(err))
-		}
 	}
 }
 

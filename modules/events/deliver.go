@@ -22,7 +22,8 @@ func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 		o.NoListener = true
 		return o
 	}
-	r := b.newRun(&e, routes)
+	r := b.newRun(routes, known)
+	r.load(&e)
 	finished, err := b.finished(ctx, r)
 	if err != nil {
 		r.release()
@@ -30,13 +31,13 @@ func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 		return o
 	}
 	r.clock()
-	done := b.observe(ctx, r, known)
-	o = b.outcome(r)
+	done := b.observe(ctx, r, known != nil)
+	o = r.outcome(&e)
 	for _, name := range finished {
 		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
 	}
 	if done {
-		b.logSkipped(r)
+		r.logSkips(&e)
 		r.release()
 	}
 	return o

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // router finds the routes of an event name. It is compiled once and read only
@@ -11,8 +12,16 @@ import (
 // others walk a trie of segments, so that the number of patterns does not
 // matter. Nothing is cached per event name: names come from messages.
 type router struct {
-	exact map[string][]*route
+	exact map[string]*knownName
 	root  node
+}
+
+// knownName is an event name that some pattern spells out, which makes it valid and
+// fit to be a metric label.
+type knownName struct {
+	routes []*route
+	views  bool      // some of them have one
+	runs   sync.Pool // of *run, bound to them
 }
 
 // node is one segment deep in the trie.
@@ -25,13 +34,15 @@ type node struct {
 
 // newRouter compiles routes whose patterns are valid.
 func newRouter(routes []*route) *router {
-	r := &router{exact: make(map[string][]*route)}
+	r := &router{exact: make(map[string]*knownName)}
 	for _, rt := range routes {
 		r.root.add(rt.pattern, rt)
 	}
 	for _, rt := range routes {
 		if isExact(rt.pattern) && r.exact[rt.pattern] == nil {
-			r.exact[rt.pattern] = r.walk(rt.pattern)
+			k := &knownName{routes: r.walk(rt.pattern)}
+			k.views = slices.ContainsFunc(k.routes, func(rt *route) bool { return rt.view != nil })
+			r.exact[rt.pattern] = k
 		}
 	}
 	return r
@@ -63,20 +74,23 @@ func (n *node) add(pattern string, rt *route) {
 	n.ends = append(n.ends, rt)
 }
 
-// match returns the routes for an event name, by order and then listener name.
-// known says that a pattern spells the name out, which makes it valid and fit
-// to be a metric label. The result is shared: do not change it.
-func (r *router) match(name string) (routes []*route, known bool) {
-	if routes, known = r.exact[name]; known {
-		return routes, true
+// match returns the routes for an event name, by order and then listener name,
+// and what is known of the name, or nil. Both are shared: do not change them.
+func (r *router) match(name string) ([]*route, *knownName) {
+	if k := r.exact[name]; k != nil {
+		return k.routes, k
 	}
-	return r.walk(name), false
+	return r.walk(name), nil
 }
 
 func (r *router) walk(name string) []*route {
-	found := r.root.collect(name, nil)
+	var room [16]*route
+	found := r.root.collect(name, room[:0])
+	if len(found) == 0 {
+		return nil
+	}
 	slices.SortFunc(found, byOrderThenName)
-	return found
+	return slices.Clone(found)
 }
 
 // collect descends with the rest of a name. Each node is met at most once per
@@ -97,5 +111,8 @@ func (n *node) collect(rest string, found []*route) []*route {
 }
 
 func byOrderThenName(a, b *route) int {
-	return cmp.Or(cmp.Compare(a.order, b.order), strings.Compare(a.name, b.name))
+	if a.order != b.order {
+		return cmp.Compare(a.order, b.order)
+	}
+	return strings.Compare(a.name, b.name)
 }

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
@@ -15,14 +19,16 @@ import (
 // own.
 type run struct {
 	bus    *Bus
-	event  incoming
+	home   *sync.Pool
 	routes []*route
-	// box holds the typed event for the listeners' views; viewed says that it
-	// holds this one. It is kept for the next event.
-	box    any
-	viewed bool
-	// fns runs the route of the same index.
-	fns []func(context.Context) error
+	// fns runs the route of the same index: short, which hands the event that
+	// set was given to the routes' views, or general, which hands on event.
+	fns     []function
+	general []function
+	event   incoming
+	short   []function
+	set     func(Any) bool // nil if the run is bound to no name
+	mixed   bool            // some of short hand on event
 	// errs is what the routes returned, as far as they were run.
 	errs []error
 	// skipped says that some of errs are skips.
@@ -44,22 +50,44 @@ type run struct {
 	spans bool
 }
 
-// newRun takes a run for the routes of one event.
-func (b *Bus) newRun(e *Any, routes []*route) *run {
-	r, ok := b.runs.Get().(*run)
+// newRun takes a run for these routes. It needs the event: by set, if it has one
+// and that agrees, or by load.
+func (b *Bus) newRun(routes []*route, known *knownName) *run {
+	home := &b.runs
+	if known != nil && known.views {
+		home = &known.runs
+	}
+	r, ok := home.Get().(*run)
 	if !ok {
-		r = &run{bus: b}
+		r = &run{bus: b, home: home}
+		if home != &b.runs {
+			r.bind(routes)
+		}
 	}
-	r.event.Any, r.routes = *e, routes
-	if len(r.fns) < len(routes) {
-		r.grow(len(routes))
-	}
-	if payload, ok := e.Data.(*Payload); ok {
-		payload.shared.Store(len(routes) > 1)
-	} else if len(routes) > 0 && routes[0].view != nil {
-		r.box, r.viewed = routes[0].view.fill(r.box, &r.event.Any) // e itself must not escape
-	}
+	r.routes, r.fns = routes, r.short
 	return r
+}
+
+// bind makes the functions of the short way.
+func (r *run) bind(routes []*route) {
+	first := slices.IndexFunc(routes, func(rt *route) bool { return rt.view != nil })
+	r.set, r.short = routes[first].view.bind(routes)
+	r.grow(len(routes))
+	for i, fn := range r.short {
+		if fn == nil {
+			r.short[i], r.mixed = r.general[i], true
+		}
+	}
+}
+
+// load hands the event to the general functions.
+func (r *run) load(e *Any) {
+	r.event.Any = *e
+	r.grow(len(r.routes))
+	r.fns = r.general
+	if payload, ok := e.Data.(*Payload); ok {
+		payload.shared.Store(len(r.routes) > 1)
+	}
 }
 
 // clock makes the run measure how long each listener takes.
@@ -75,18 +103,12 @@ func (r *run) clock() {
 }
 
 func (r *run) grow(n int) {
-	for i := len(r.fns); i < n; i++ {
-		r.fns = append(r.fns, func(ctx context.Context) error {
+	for i := len(r.general); i < n; i++ {
+		r.general = append(r.general, func(ctx context.Context) error {
 			if r.watched {
 				return r.step(ctx, i)
 			}
-			rt := r.routes[i]
-			if r.viewed && rt.view != nil {
-				if called, err := rt.view.call(ctx, r.box); called {
-					return err
-				}
-			}
-			return rt.handle(ctx, &r.event)
+			return r.routes[i].handle(ctx, &r.event)
 		})
 	}
 }
@@ -97,8 +119,8 @@ func (r *run) release() {
 	if r.watched {
 		r.label, r.spans, r.watched, r.delivery, r.timed, r.event.key = "", false, false, false, false, ""
 	}
-	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped, r.viewed = nil, nil, nil, nil, false, false
-	r.bus.runs.Put(r)
+	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped = nil, nil, nil, nil, false
+	r.home.Put(r)
 }
 
 // stages runs the listeners and says whether all of them finished.
@@ -172,6 +194,10 @@ func (r *run) step(ctx context.Context, i int) error {
 	return handle(ctx, &r.event)
 }
 
+func (r *run) outcome(e *Any) Outcome {
+	return Outcome{EventID: e.ID, Event: e.Name, Results: r.results()}
+}
+
 // results reports each step.
 func (r *run) results() []ListenerResult {
 	results := make([]ListenerResult, len(r.routes))
@@ -187,6 +213,16 @@ func (r *run) results() []ListenerResult {
 		results[i] = newResult(rt.name, r.errs[i], took)
 	}
 	return results
+}
+
+// logSkips reports the skips of a run, which no caller gets to see.
+func (r *run) logSkips(e *Any) {
+	for i, err := range r.errs {
+		if err != nil && !errors.Is(err, errAlreadyDone) {
+			r.bus.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),
+				zap.String("event", clip(e.Name)), zap.String("event_id", clip(e.ID)), zap.Error(err))
+		}
+	}
 }
 
 func isSkip(err error) bool {
