@@ -12,8 +12,9 @@ import (
 // others walk a trie of segments, so that the number of patterns does not
 // matter. Nothing is cached per event name: names come from messages.
 type router struct {
-	exact map[string]*knownName
-	root  node
+	routes []*route // by order, then name
+	exact  map[string]*knownName
+	root   node
 }
 
 // knownName is an event name that some pattern spells out, which makes it valid and
@@ -27,18 +28,21 @@ type knownName struct {
 // node is one segment deep in the trie.
 type node struct {
 	next map[string]*node
-	star *node    // "*"
-	ends []*route // patterns that end here
-	tail []*route // patterns that end in "**" below here
+	star *node // "*"
+	ends []int // routes whose patterns end here
+	tail []int // routes whose patterns end in "**" below here
 }
 
 // newRouter compiles routes whose patterns are valid.
 func newRouter(routes []*route) *router {
-	r := &router{exact: make(map[string]*knownName)}
-	for _, rt := range routes {
-		r.root.add(rt.pattern, rt)
+	r := &router{
+		routes: slices.SortedStableFunc(slices.Values(routes), byOrderThenName),
+		exact:  make(map[string]*knownName),
 	}
-	for _, rt := range routes {
+	for i, rt := range r.routes {
+		r.root.add(rt.pattern, i)
+	}
+	for _, rt := range r.routes {
 		if isExact(rt.pattern) && r.exact[rt.pattern] == nil {
 			k := &knownName{routes: r.walk(rt.pattern)}
 			k.views = slices.ContainsFunc(k.routes, func(rt *route) bool { return rt.view != nil })
@@ -48,11 +52,11 @@ func newRouter(routes []*route) *router {
 	return r
 }
 
-func (n *node) add(pattern string, rt *route) {
+func (n *node) add(pattern string, route int) {
 	for segment := range strings.SplitSeq(pattern, ".") {
 		switch segment {
 		case anyTail:
-			n.tail = append(n.tail, rt)
+			n.tail = append(n.tail, route)
 			return
 		case anySegment:
 			if n.star == nil {
@@ -71,7 +75,7 @@ func (n *node) add(pattern string, rt *route) {
 			n = child
 		}
 	}
-	n.ends = append(n.ends, rt)
+	n.ends = append(n.ends, route)
 }
 
 // match returns the routes for an event name, by order and then listener name,
@@ -84,18 +88,22 @@ func (r *router) match(name string) ([]*route, *knownName) {
 }
 
 func (r *router) walk(name string) []*route {
-	var room [16]*route
+	var room [16]int
 	found := r.root.collect(name, room[:0])
 	if len(found) == 0 {
 		return nil
 	}
-	slices.SortFunc(found, byOrderThenName)
-	return slices.Clone(found)
+	slices.Sort(found)
+	routes := make([]*route, len(found))
+	for i, at := range found {
+		routes[i] = r.routes[at]
+	}
+	return routes
 }
 
 // collect descends with the rest of a name. Each node is met at most once per
 // name, and only along the literal and the "*" branch.
-func (n *node) collect(rest string, found []*route) []*route {
+func (n *node) collect(rest string, found []int) []int {
 	found = append(found, n.tail...)
 	segment, rest, more := strings.Cut(rest, ".")
 	for _, child := range [...]*node{n.next[segment], n.star} {

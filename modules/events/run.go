@@ -19,18 +19,20 @@ import (
 // own.
 type run struct {
 	bus    *Bus
-	home   *sync.Pool
+	home   *sync.Pool // where it rests
 	routes []*route
-	// fns runs the route of the same index: short, which hands the event that
-	// set was given to the routes' views, or general, which hands on event.
-	fns     []function
-	general []function
+	// way is how the event under way gets into a route: short, if set took it,
+	// else general, which hands on event.
+	way     step
+	general step
+	short   step
+	set     func(Any) bool // nil if none of the routes has a view
+	mixed   bool           // and some need the general way all the same
 	event   incoming
-	short   []function
-	set     func(Any) bool // nil if the run is bound to no name
-	mixed   bool            // some of short hand on event
-	// errs is what the routes returned, as far as they were run.
+	// errs is what the routes returned, by index; nil while none returned an
+	// error. ran is how many were run.
 	errs []error
+	ran  int
 	// skipped says that some of errs are skips.
 	skipped bool
 	// watched says that one of the fields below is set.
@@ -50,8 +52,8 @@ type run struct {
 	spans bool
 }
 
-// newRun takes a run for these routes. It needs the event: by set, if it has one
-// and that agrees, or by load.
+// newRun takes a run for these routes. It needs an event: by set, if there is
+// one and it agrees, or by load.
 func (b *Bus) newRun(routes []*route, known *knownName) *run {
 	home := &b.runs
 	if known != nil && known.views {
@@ -60,31 +62,25 @@ func (b *Bus) newRun(routes []*route, known *knownName) *run {
 	r, ok := home.Get().(*run)
 	if !ok {
 		r = &run{bus: b, home: home}
+		r.general = r.hand
 		if home != &b.runs {
 			r.bind(routes)
 		}
 	}
-	r.routes, r.fns = routes, r.short
+	r.routes, r.way = routes, r.short
 	return r
 }
 
-// bind makes the functions of the short way.
+// bind finds the short way into the routes of a name.
 func (r *run) bind(routes []*route) {
-	first := slices.IndexFunc(routes, func(rt *route) bool { return rt.view != nil })
-	r.set, r.short = routes[first].view.bind(routes)
-	r.grow(len(routes))
-	for i, fn := range r.short {
-		if fn == nil {
-			r.short[i], r.mixed = r.general[i], true
-		}
-	}
+	first := routes[slices.IndexFunc(routes, func(rt *route) bool { return rt.view != nil })]
+	r.set, r.short = first.view.bind(routes, r.general)
+	r.mixed = slices.ContainsFunc(routes, func(rt *route) bool { return rt.view == nil || rt.payload != first.payload })
 }
 
-// load hands the event to the general functions.
+// load lets the event go the general way.
 func (r *run) load(e *Any) {
-	r.event.Any = *e
-	r.grow(len(r.routes))
-	r.fns = r.general
+	r.event.Any, r.way = *e, r.general
 	if payload, ok := e.Data.(*Payload); ok {
 		payload.shared.Store(len(r.routes) > 1)
 	}
@@ -102,15 +98,12 @@ func (r *run) clock() {
 	r.timed, r.watched = true, true
 }
 
-func (r *run) grow(n int) {
-	for i := len(r.general); i < n; i++ {
-		r.general = append(r.general, func(ctx context.Context) error {
-			if r.watched {
-				return r.step(ctx, i)
-			}
-			return r.routes[i].handle(ctx, &r.event)
-		})
+// hand is the general way.
+func (r *run) hand(ctx context.Context, i int) error {
+	if r.watched {
+		return r.step(ctx, i)
 	}
+	return r.routes[i].handle(ctx, &r.event)
 }
 
 // release gives the run back for reuse. Only a run whose listeners have all
@@ -119,42 +112,36 @@ func (r *run) release() {
 	if r.watched {
 		r.label, r.spans, r.watched, r.delivery, r.timed, r.event.key = "", false, false, false, false, ""
 	}
-	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped = nil, nil, nil, nil, false
+	r.event.Data, r.event.Metadata, r.routes, r.errs, r.ran, r.skipped = nil, nil, nil, nil, 0, false
 	r.home.Put(r)
 }
 
 // stages runs the listeners and says whether all of them finished.
 func (r *run) stages(ctx context.Context) bool {
-	for from := 0; from < len(r.routes); {
-		to := len(r.routes) // they are sorted: most events have one stage
+	for r.ran < len(r.routes) {
+		from, to := r.ran, len(r.routes) // they are sorted: most events have one stage
 		for r.routes[to-1].order != r.routes[from].order {
 			to--
 		}
 		errs := r.stage(ctx, from, to)
-		if from == 0 {
-			r.errs = errs
-		} else {
-			r.errs = append(r.errs, errs...)
+		r.ran = to
+		if errs != nil && !r.note(from, errs) {
+			return false
 		}
-		for _, err := range errs {
-			if err == nil {
-				continue
-			}
-			if !isSkip(err) {
-				return false
-			}
-			r.skipped = true
-		}
-		from = to
 	}
 	return true
 }
 
-// stage runs the listeners from one index to another in parallel. One alone is
-// called in place, which is what the pool would do, at a price.
+// stage runs the listeners from one index to another in parallel, and returns
+// their errors, nil if there is none. One alone is called in place, which is
+// what the pool would do, at a price.
 func (r *run) stage(ctx context.Context, from, to int) []error {
 	if to-from > 1 {
-		return r.bus.pool.Parallel(ctx, r.fns[from:to]...)
+		way := r.way
+		if from > 0 {
+			way = func(ctx context.Context, i int) error { return r.way(ctx, from+i) }
+		}
+		return r.bus.pool.ParallelN(ctx, to-from, way)
 	}
 	if ctx.Err() != nil {
 		return []error{context.Cause(ctx)}
@@ -162,10 +149,27 @@ func (r *run) stage(ctx context.Context, from, to int) []error {
 	if err := r.alone(ctx, from); err != nil {
 		return []error{err}
 	}
-	return oneDone
+	return nil
 }
 
-var oneDone = make([]error, 1)[:1:1] // read only
+// note keeps the errors of a stage and says whether they are skips only.
+func (r *run) note(from int, errs []error) bool {
+	if r.errs == nil {
+		r.errs = make([]error, len(r.routes))
+	}
+	copy(r.errs[from:], errs)
+	finished := true
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case isSkip(err):
+			r.skipped = true
+		default:
+			finished = false
+		}
+	}
+	return finished
+}
 
 func (r *run) alone(ctx context.Context, i int) (err error) {
 	defer func() {
@@ -173,7 +177,7 @@ func (r *run) alone(ctx context.Context, i int) (err error) {
 			err = &goroutine.PanicError{Value: fault, Stack: debug.Stack()}
 		}
 	}()
-	return r.fns[i](ctx)
+	return r.way(ctx, i)
 }
 
 // step runs one listener as something or someone wants to know about it, on
@@ -202,7 +206,7 @@ func (r *run) outcome(e *Any) Outcome {
 func (r *run) results() []ListenerResult {
 	results := make([]ListenerResult, len(r.routes))
 	for i, rt := range r.routes {
-		if i >= len(r.errs) {
+		if i >= r.ran {
 			results[i] = ListenerResult{Listener: rt.name, Status: StatusNotRun}
 			continue
 		}
@@ -210,7 +214,11 @@ func (r *run) results() []ListenerResult {
 		if r.timed {
 			took = time.Duration(r.took[i].Load())
 		}
-		results[i] = newResult(rt.name, r.errs[i], took)
+		var err error
+		if r.errs != nil {
+			err = r.errs[i]
+		}
+		results[i] = newResult(rt.name, err, took)
 	}
 	return results
 }

@@ -8,34 +8,31 @@ import "context"
 // Making it anew for each took half as long as the join on the pool.
 type view struct {
 	handle any // a func(context.Context, Event[T]) error
-	// bind makes a functions for the routes whose view takes the same T, nil
-	// for the others. They hand on the event that set was given last, which
-	// says whether it may go this way at all.
-	bind func(routes []*route) (set func(Any) bool, fns []function)
+	// bind returns a function that runs the routes whose view takes the same T
+	// with the event that set was given last, and leaves the others to other.
+	// set answers false if the event cannot go this way.
+	bind func(routes []*route, other step) (set func(Any) bool, short step)
 }
 
-// function is what the pool runs.
-type function = func(context.Context) error
+// step runs the route of that index.
+type step = func(ctx context.Context, i int) error
 
 func newView[T any](handle func(context.Context, Event[T]) error) *view {
 	return &view{handle: handle, bind: bind[T]}
 }
 
-func bind[T any](routes []*route) (set func(Any) bool, fns []function) {
-	// A variable that its functions share, since it can be handed on with one
-	// copy. What a pointer leads to is copied twice, the second time before the
-	// processor is through with the first.
+func bind[T any](routes []*route, other step) (set func(Any) bool, short step) {
+	// A variable of its own can be handed on with one copy. What a pointer leads
+	// to is copied twice, the second time before the processor is through with
+	// the first: that took as long as all else here.
 	var typed Event[T]
-	fns = make([]function, len(routes))
+	handles := make([]func(context.Context, Event[T]) error, len(routes))
 	for i, rt := range routes {
-		if rt.view == nil {
-			continue
-		}
-		if handle, ok := rt.view.handle.(func(context.Context, Event[T]) error); ok {
-			fns[i] = func(ctx context.Context) error { return handle(ctx, typed) }
+		if rt.view != nil {
+			handles[i], _ = rt.view.handle.(func(context.Context, Event[T]) error)
 		}
 	}
-	return func(e Any) bool {
+	set = func(e Any) bool {
 		if e.Metadata != nil { // a map: to each its own
 			return false
 		}
@@ -43,5 +40,12 @@ func bind[T any](routes []*route) (set func(Any) bool, fns []function) {
 		var ok bool
 		typed.Data, ok = e.Data.(T)
 		return ok
-	}, fns
+	}
+	short = func(ctx context.Context, i int) error {
+		if handle := handles[i]; handle != nil {
+			return handle(ctx, typed)
+		}
+		return other(ctx, i)
+	}
+	return set, short
 }
