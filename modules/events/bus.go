@@ -70,8 +70,7 @@ func (b *Bus) Listeners() []Listener {
 
 // Listens says whether any listener wants events of that name.
 func (b *Bus) Listens(name string) bool {
-	routes, _ := b.router.match(name)
-	return len(routes) > 0
+	return len(b.router.match(name).routes) > 0
 }
 
 // Store returns the store that events are recorded in.
@@ -81,26 +80,26 @@ func (b *Bus) Store() Store { return b.store }
 // *ListenerError per listener that failed. An event without listeners is no
 // error in-process: nothing is lost that anybody wanted.
 func (b *Bus) Dispatch(ctx context.Context, e Any) error {
-	routes, known, err := b.accept(ctx, &e)
+	to, err := b.accept(ctx, &e)
 	switch {
 	case err != nil:
 		return err
-	case len(routes) == 0:
+	case len(to.routes) == 0:
 		b.unheard(ctx, &e)
 		return nil
 	}
 	var finished bool
-	r := b.newRun(routes, known)
+	r := b.newRun(to)
 	if b.tel.idle(ctx) {
 		if r.set == nil || !r.set(e) {
 			r.load(&e)
-		} else if r.mixed {
+		} else if to.mixed {
 			r.event.Any = e
 		}
 		finished = r.stages(ctx)
 	} else {
 		r.load(&e)
-		ctx, watch := b.tel.dispatch(ctx, r, known != nil)
+		ctx, watch := b.tel.dispatch(ctx, r, to.known)
 		finished = r.stages(ctx)
 		watch.end(ctx)
 	}
@@ -128,16 +127,17 @@ func (b *Bus) Publish(ctx context.Context, events ...Any) error {
 }
 
 // accept finds the routes of an event, and records it if it is to be.
-func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known *knownName, err error) {
-	if routes, known = b.router.match(e.Name); known == nil {
+func (b *Bus) accept(ctx context.Context, e *Any) (match, error) {
+	to := b.router.match(e.Name)
+	if !to.known {
 		if err := CheckName(e.Name); err != nil {
-			return nil, nil, Permanent(err)
+			return to, Permanent(err)
 		}
 	}
 	if b.record != nil {
-		err = b.record.append(ctx, e)
+		return to, b.record.append(ctx, e)
 	}
-	return routes, known, err
+	return to, nil
 }
 
 func (b *Bus) unheard(ctx context.Context, e *Any) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // router finds the routes of an event name. It is compiled once and read only
@@ -13,16 +12,36 @@ import (
 // matter. Nothing is cached per event name: names come from messages.
 type router struct {
 	routes []*route // by order, then name
-	exact  map[string]*knownName
+	exact  map[string]match
 	root   node
 }
 
-// knownName is an event name that some pattern spells out, which makes it valid and
-// fit to be a metric label.
-type knownName struct {
+// match is what the router knows of an event name.
+type match struct {
+	// routes are by order and then listener name. They are shared: do not
+	// change them.
 	routes []*route
-	views  bool      // some of them have one
-	runs   sync.Pool // of *run, bound to them
+	// known says that a pattern spells the name out, which makes it valid and
+	// fit to be a metric label.
+	known bool
+	// viewed is the first route that has a view, or nil; mixed says that others
+	// have none or one of another type.
+	viewed *route
+	mixed  bool
+}
+
+func newMatch(routes []*route, known bool) match {
+	m := match{routes: routes, known: known}
+	for _, rt := range routes {
+		if rt.view != nil {
+			m.viewed = rt
+			break
+		}
+	}
+	for _, rt := range routes {
+		m.mixed = m.mixed || rt.view == nil || rt.payload != m.viewed.payload
+	}
+	return m
 }
 
 // node is one segment deep in the trie.
@@ -37,16 +56,14 @@ type node struct {
 func newRouter(routes []*route) *router {
 	r := &router{
 		routes: slices.SortedStableFunc(slices.Values(routes), byOrderThenName),
-		exact:  make(map[string]*knownName),
+		exact:  make(map[string]match),
 	}
 	for i, rt := range r.routes {
 		r.root.add(rt.pattern, i)
 	}
 	for _, rt := range r.routes {
-		if isExact(rt.pattern) && r.exact[rt.pattern] == nil {
-			k := &knownName{routes: r.walk(rt.pattern)}
-			k.views = slices.ContainsFunc(k.routes, func(rt *route) bool { return rt.view != nil })
-			r.exact[rt.pattern] = k
+		if isExact(rt.pattern) && r.exact[rt.pattern].routes == nil {
+			r.exact[rt.pattern] = newMatch(r.walk(rt.pattern), true)
 		}
 	}
 	return r
@@ -78,13 +95,11 @@ func (n *node) add(pattern string, route int) {
 	n.ends = append(n.ends, route)
 }
 
-// match returns the routes for an event name, by order and then listener name,
-// and what is known of the name, or nil. Both are shared: do not change them.
-func (r *router) match(name string) ([]*route, *knownName) {
-	if k := r.exact[name]; k != nil {
-		return k.routes, k
+func (r *router) match(name string) match {
+	if m, known := r.exact[name]; known {
+		return m
 	}
-	return r.walk(name), nil
+	return newMatch(r.walk(name), false)
 }
 
 func (r *router) walk(name string) []*route {

@@ -6,32 +6,27 @@ import "context"
 // options, take the very type that was dispatched, and copy it by assignment:
 // the typed event is made once for all of them, and each is handed a copy.
 // Making it anew for each took half as long as the join on the pool.
-type view struct {
-	handle any // a func(context.Context, Event[T]) error
-	// bind returns a function that runs the routes whose view takes the same T
-	// with the event that set was given last, and leaves the others to other.
-	// set answers false if the event cannot go this way.
-	bind func(routes []*route, other step) (set func(Any) bool, short step)
+type view interface {
+	// bind gives a run its short way. set takes an event, or answers false if
+	// it has to go the general way. short hands the event that set was given
+	// last to the routes whose views take the same type, and the event of the
+	// general way to the others.
+	bind(r *run) (set func(Any) bool, short way)
 }
 
-// step runs the route of that index.
-type step = func(ctx context.Context, i int) error
+// way gets an event into the route of that index.
+type way = func(ctx context.Context, i int) error
 
-func newView[T any](handle func(context.Context, Event[T]) error) *view {
-	return &view{handle: handle, bind: bind[T]}
+// viewOf is the view of a listener that takes a T.
+type viewOf[T any] struct {
+	handle func(context.Context, Event[T]) error
 }
 
-func bind[T any](routes []*route, other step) (set func(Any) bool, short step) {
+func (*viewOf[T]) bind(r *run) (set func(Any) bool, short way) {
 	// A variable of its own can be handed on with one copy. What a pointer leads
 	// to is copied twice, the second time before the processor is through with
 	// the first: that took as long as all else here.
 	var typed Event[T]
-	handles := make([]func(context.Context, Event[T]) error, len(routes))
-	for i, rt := range routes {
-		if rt.view != nil {
-			handles[i], _ = rt.view.handle.(func(context.Context, Event[T]) error)
-		}
-	}
 	set = func(e Any) bool {
 		if e.Metadata != nil { // a map: to each its own
 			return false
@@ -42,10 +37,10 @@ func bind[T any](routes []*route, other step) (set func(Any) bool, short step) {
 		return ok
 	}
 	short = func(ctx context.Context, i int) error {
-		if handle := handles[i]; handle != nil {
-			return handle(ctx, typed)
+		if v, ok := r.routes[i].view.(*viewOf[T]); ok {
+			return v.handle(ctx, typed)
 		}
-		return other(ctx, i)
+		return r.hand(ctx, i)
 	}
 	return set, short
 }

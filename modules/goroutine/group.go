@@ -25,7 +25,7 @@ type group struct {
 	node    node[group]
 	since   time.Duration
 	errs    []error // nil while there is none
-	next    int // functions before it are claimed
+	next    int     // functions before it are claimed
 	pending int
 	ready   chan struct{} // made when the submitter waits; closed when all are over
 }
