@@ -70,8 +70,7 @@ func (b *Bus) Listeners() []Listener {
 
 // Listens says whether any listener wants events of that name.
 func (b *Bus) Listens(name string) bool {
-	routes, _ := b.router.match(name)
-	return len(routes) > 0
+	return len(b.router.match(name).routes) > 0
 }
 
 // Store returns the store that events are recorded in.
@@ -81,27 +80,35 @@ func (b *Bus) Store() Store { return b.store }
 // *ListenerError per listener that failed. An event without listeners is no
 // error in-process: nothing is lost that anybody wanted.
 func (b *Bus) Dispatch(ctx context.Context, e Any) error {
-	routes, known, err := b.accept(ctx, &e)
+	to, err := b.accept(ctx, &e)
 	switch {
 	case err != nil:
 		return err
-	case len(routes) == 0:
+	case len(to.routes) == 0:
 		b.unheard(ctx, &e)
 		return nil
 	}
-	r := b.newRun(&e, routes)
 	var finished bool
+	r := b.newRun(to)
 	if b.tel.idle(ctx) {
+		if r.set == nil || !r.set(e) {
+			r.load(&e)
+		} else if to.mixed {
+			r.event.Any = e
+		}
 		finished = r.stages(ctx)
 	} else {
-		ctx, watch := b.tel.dispatch(ctx, r, known)
+		r.load(&e)
+		ctx, watch := b.tel.dispatch(ctx, r, to.known)
 		finished = r.stages(ctx)
 		watch.end(ctx)
 	}
 	if !finished {
-		return b.outcome(r).Err()
+		return r.outcome(&e).Err()
 	}
-	b.logSkipped(r)
+	if r.skipped {
+		r.logSkips(&e)
+	}
 	r.release()
 	return nil
 }
@@ -120,48 +127,23 @@ func (b *Bus) Publish(ctx context.Context, events ...Any) error {
 }
 
 // accept finds the routes of an event, and records it if it is to be.
-func (b *Bus) accept(ctx context.Context, e *Any) (routes []*route, known bool, err error) {
-	if routes, known = b.router.match(e.Name); !known {
+func (b *Bus) accept(ctx context.Context, e *Any) (match, error) {
+	to := b.router.match(e.Name)
+	if !to.known {
 		if err := CheckName(e.Name); err != nil {
-			return nil, false, Permanent(err)
+			return to, Permanent(err)
 		}
 	}
 	if b.record != nil {
-		err = b.record.append(ctx, e)
+		return to, b.record.append(ctx, e)
 	}
-	return routes, known, err
-}
-
-func (b *Bus) outcome(r *run) Outcome {
-	o := Outcome{EventID: r.event.ID, Event: r.event.Name, Results: r.results()}
-	for _, result := range o.Results {
-		if result.Status != StatusFailed {
-			continue
-		}
-		if o.NoListener = errors.Is(result.Err, ErrNoListener); !o.NoListener {
-			break
-		}
-	}
-	return o
+	return to, nil
 }
 
 func (b *Bus) unheard(ctx context.Context, e *Any) {
 	b.tel.unheard(ctx)
 	if entry := b.log.Check(zap.DebugLevel, "event has no listener"); entry != nil {
 		entry.Write(zap.String("event", clip(e.Name)), zap.String("event_id", clip(e.ID)))
-	}
-}
-
-// logSkipped reports the skips of a run, which no caller gets to see.
-func (b *Bus) logSkipped(r *run) {
-	if !r.skipped {
-		return
-	}
-	for i, err := range r.errs {
-		if err != nil && !errors.Is(err, errAlreadyDone) {
-			b.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),
-				zap.String("event", clip(r.event.Name)), zap.String("event_id", clip(r.event.ID)), zap.Error(err))
-		}
 	}
 }
 

@@ -73,7 +73,7 @@ func (b *Bus) Contract() Contract {
 	for name, e := range events {
 		listening := slices.DeleteFunc(slices.Clone(b.routes), func(rt *route) bool { return rt.pattern != name })
 		if !e.Wildcard {
-			listening, _ = b.router.match(name)
+			listening = b.router.match(name).routes
 		}
 		for _, rt := range listening {
 			l := ListenerContract{Name: rt.name, Pattern: rt.pattern, Order: rt.order}

@@ -28,31 +28,32 @@ func Attempt(ctx context.Context) int {
 // on and to report.
 func (b *Bus) Deliver(ctx context.Context, e Any) Outcome {
 	o := Outcome{EventID: e.ID, Event: e.Name}
-	routes, known, err := b.accept(ctx, &e)
+	to, err := b.accept(ctx, &e)
 	if err != nil {
 		o.refused = err
 		return o
 	}
-	if len(routes) == 0 {
+	if len(to.routes) == 0 {
 		b.unheard(ctx, &e)
 		o.NoListener = true
 		return o
 	}
-	r := b.newRun(&e, routes)
+	r := b.newRun(to)
+	r.load(&e)
 	finished, err := b.finished(ctx, r)
 	if err != nil {
 		r.release()
 		o.refused = fmt.Errorf("asking the ledger about event %q: %w", clip(e.Name), err)
 		return o
 	}
-	r.clock()
-	done := b.observe(ctx, r, known)
-	o = b.outcome(r)
+	r.time()
+	done := b.observe(ctx, r, to.known)
+	o = r.outcome(&e)
 	for _, name := range finished {
 		o.Results = append(o.Results, ListenerResult{Listener: name, Status: StatusAlreadyDone})
 	}
 	if done {
-		b.logSkipped(r)
+		r.logSkips(&e)
 		r.release()
 	}
 	return o

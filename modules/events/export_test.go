@@ -12,7 +12,7 @@ func (r *TestRoutes) Add(name, pattern string, order int) {
 }
 
 func (r *TestRoutes) Match(name string) []string {
-	found, _ := newRouter(slices.Clone(r.routes)).match(name)
+	found := newRouter(slices.Clone(r.routes)).match(name).routes
 	names := make([]string, len(found))
 	for i, rt := range found {
 		names[i] = rt.name

@@ -127,7 +127,7 @@ func (m *MemoryLedger) handle(ctx context.Context, event, listener string, h han
 	succeeded := false
 	defer func() { m.end(mark, succeeded) }() // also after a panic
 	err = h(ctx, e)
-	succeeded = err == nil || IsSkip(err)
+	succeeded = err == nil || finishedBySkip(err)
 	return err
 }
 

@@ -40,7 +40,7 @@ type listener struct {
 	topic         bool // pattern and payload belong to a Topic
 	payload       reflect.Type
 	handle        func(check bool) handler // nil if the user's is
-	view          *view                    // nil if copying T takes more than an assignment
+	view          view                     // nil if copying T takes more than an assignment
 	options       listenerOptions
 }
 
@@ -51,7 +51,7 @@ func newListener[T any](pattern, name string, handle func(context.Context, Event
 	}
 	flat := shapeOf(l.payload).flat
 	if flat {
-		l.view = newView(handle)
+		l.view = &viewOf[T]{handle}
 	}
 	l.handle = func(check bool) handler {
 		return func(ctx context.Context, e *incoming) error {

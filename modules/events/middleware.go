@@ -76,6 +76,12 @@ func contained(h handler) handler {
 	}
 }
 
+// finishedBySkip says that a skipping listener need not see the event again: it was not sent again for it.
+func finishedBySkip(err error) bool {
+	skip, ok := errors.AsType[*skipError](err)
+	return ok && !skip.resent
+}
+
 // ledgered runs h through the ledger.
 func ledgered(listener string, h handler, ledger Ledger) handler {
 	memory, inMemory := ledger.(*MemoryLedger)
@@ -93,7 +99,7 @@ func ledgered(listener string, h handler, ledger Ledger) handler {
 		var skipped error
 		ran, err := ledger.Run(ctx, key, listener, func(ctx context.Context) error {
 			err := h(ctx, e)
-			if skip, ok := errors.AsType[*skipError](err); ok && !skip.resent {
+			if finishedBySkip(err) {
 				skipped, err = err, nil
 			}
 			return err

@@ -88,8 +88,8 @@ func (b *Bus) choose(names []string) (*router, error) {
 }
 
 func (b *Bus) replayOne(ctx context.Context, e Any, chosen *router) (ran bool, err error) {
-	routes, _ := chosen.match(e.Name)
-	if len(routes) == 0 {
+	to := chosen.match(e.Name)
+	if len(to.routes) == 0 {
 		return false, nil
 	}
 	e.Metadata = maps.Clone(e.Metadata)
@@ -97,11 +97,12 @@ func (b *Bus) replayOne(ctx context.Context, e Any, chosen *router) (ran bool, e
 		e.Metadata = make(map[string]string, 1)
 	}
 	e.Metadata[MetadataReplay] = "true"
-	r := b.newRun(&e, routes)
+	r := b.newRun(to)
+	r.load(&e)
 	if !r.stages(ctx) {
-		return true, b.outcome(r).Err()
+		return true, r.outcome(&e).Err()
 	}
-	b.logSkipped(r)
+	r.logSkips(&e)
 	r.release()
 	return true, nil
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"sync"
 )
 
 // route is one listener, made ready to run.
@@ -19,7 +20,8 @@ type route struct {
 	payload  reflect.Type // nil if the listener was made by hand
 	handle   handler      // the listener with all its options
 	deliver  handler      // the same, behind the ledger
-	view     *view        // the short way, if there is one
+	view     view         // the short way, if there is one
+	runs     sync.Pool    // of *run, bound to the view
 }
 
 // newRoutes checks all listeners, and reports every fault it finds at once.

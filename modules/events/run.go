@@ -2,9 +2,13 @@ package events
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
@@ -14,16 +18,19 @@ import (
 // own.
 type run struct {
 	bus    *Bus
-	event  incoming
+	home   *sync.Pool // where it rests
 	routes []*route
-	// box holds the typed event for the listeners' views; viewed says that it
-	// holds this one. It is kept for the next event.
-	box    any
-	viewed bool
-	// fns runs the route of the same index.
-	fns []func(context.Context) error
-	// errs is what the routes returned, as far as they were run.
+	// way is how the event under way gets into a route: short, if set took it,
+	// else general, which hands on event.
+	way     way
+	general way
+	short   way
+	set     func(Any) bool // nil if none of the routes has a view
+	event   incoming
+	// errs is what the routes returned, by index; nil while none returned an
+	// error. ran is how many were run.
 	errs []error
+	ran  int
 	// skipped says that some of errs are skips.
 	skipped bool
 	// watched says that one of the fields below is set.
@@ -43,26 +50,35 @@ type run struct {
 	spans bool
 }
 
-// newRun takes a run for the routes of one event.
-func (b *Bus) newRun(e *Any, routes []*route) *run {
-	r, ok := b.runs.Get().(*run)
+// newRun takes a run for these routes. It needs an event: by set, if there is
+// one and it agrees, or by load.
+func (b *Bus) newRun(to match) *run {
+	home := &b.runs
+	if to.viewed != nil {
+		home = &to.viewed.runs
+	}
+	r, ok := home.Get().(*run)
 	if !ok {
-		r = &run{bus: b}
+		r = &run{bus: b, home: home}
+		r.general = r.hand
+		if to.viewed != nil {
+			r.set, r.short = to.viewed.view.bind(r)
+		}
 	}
-	r.event.Any, r.routes = *e, routes
-	if len(r.fns) < len(routes) {
-		r.grow(len(routes))
-	}
-	if payload, ok := e.Data.(*Payload); ok {
-		payload.shared.Store(len(routes) > 1)
-	} else if len(routes) > 0 && routes[0].view != nil {
-		r.box, r.viewed = routes[0].view.fill(r.box, &r.event.Any) // e itself must not escape
-	}
+	r.routes, r.way = to.routes, r.short
 	return r
 }
 
-// clock makes the run measure how long each listener takes.
-func (r *run) clock() {
+// load lets the event go the general way.
+func (r *run) load(e *Any) {
+	r.event.Any, r.way = *e, r.general
+	if payload, ok := e.Data.(*Payload); ok {
+		payload.shared.Store(len(r.routes) > 1)
+	}
+}
+
+// time makes the run measure how long each listener takes.
+func (r *run) time() {
 	if cap(r.took) < len(r.routes) {
 		r.took = make([]atomic.Int64, len(r.routes))
 	}
@@ -73,21 +89,12 @@ func (r *run) clock() {
 	r.timed, r.watched = true, true
 }
 
-func (r *run) grow(n int) {
-	for i := len(r.fns); i < n; i++ {
-		r.fns = append(r.fns, func(ctx context.Context) error {
-			if r.watched {
-				return r.step(ctx, i)
-			}
-			rt := r.routes[i]
-			if r.viewed && rt.view != nil {
-				if called, err := rt.view.call(ctx, r.box); called {
-					return err
-				}
-			}
-			return rt.handle(ctx, &r.event)
-		})
+// hand is the general way.
+func (r *run) hand(ctx context.Context, i int) error {
+	if r.watched {
+		return r.step(ctx, i)
 	}
+	return r.routes[i].handle(ctx, &r.event)
 }
 
 // release gives the run back for reuse. Only a run whose listeners have all
@@ -96,42 +103,36 @@ func (r *run) release() {
 	if r.watched {
 		r.label, r.spans, r.watched, r.delivery, r.timed, r.event.key = "", false, false, false, false, ""
 	}
-	r.event.Data, r.event.Metadata, r.routes, r.errs, r.skipped, r.viewed = nil, nil, nil, nil, false, false
-	r.bus.runs.Put(r)
+	r.event.Data, r.event.Metadata, r.routes, r.errs, r.ran, r.skipped = nil, nil, nil, nil, 0, false
+	r.home.Put(r)
 }
 
 // stages runs the listeners and says whether all of them finished.
 func (r *run) stages(ctx context.Context) bool {
-	for from := 0; from < len(r.routes); {
-		to := len(r.routes) // they are sorted: most events have one stage
+	for r.ran < len(r.routes) {
+		from, to := r.ran, len(r.routes) // they are sorted: most events have one stage
 		for r.routes[to-1].order != r.routes[from].order {
 			to--
 		}
 		errs := r.stage(ctx, from, to)
-		if from == 0 {
-			r.errs = errs
-		} else {
-			r.errs = append(r.errs, errs...)
+		r.ran = to
+		if errs != nil && !r.note(from, errs) {
+			return false
 		}
-		for _, err := range errs {
-			if err == nil {
-				continue
-			}
-			if !IsSkip(err) {
-				return false
-			}
-			r.skipped = true
-		}
-		from = to
 	}
 	return true
 }
 
-// stage runs the listeners from one index to another in parallel. One alone is
-// called in place, which is what the pool would do, at a price.
+// stage runs the listeners from one index to another in parallel, and returns
+// their errors, nil if there is none. One alone is called in place, which is
+// what the pool would do, at a price.
 func (r *run) stage(ctx context.Context, from, to int) []error {
 	if to-from > 1 {
-		return r.bus.pool.Parallel(ctx, r.fns[from:to]...)
+		way := r.way
+		if from > 0 {
+			way = func(ctx context.Context, i int) error { return r.way(ctx, from+i) }
+		}
+		return r.bus.pool.ParallelN(ctx, to-from, way)
 	}
 	if ctx.Err() != nil {
 		return []error{context.Cause(ctx)}
@@ -139,10 +140,27 @@ func (r *run) stage(ctx context.Context, from, to int) []error {
 	if err := r.alone(ctx, from); err != nil {
 		return []error{err}
 	}
-	return oneDone
+	return nil
 }
 
-var oneDone = make([]error, 1)[:1:1] // read only
+// note keeps the errors of a stage and says whether they are skips only.
+func (r *run) note(from int, errs []error) bool {
+	if r.errs == nil {
+		r.errs = make([]error, len(r.routes))
+	}
+	copy(r.errs[from:], errs)
+	finished := true
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case IsSkip(err):
+			r.skipped = true
+		default:
+			finished = false
+		}
+	}
+	return finished
+}
 
 func (r *run) alone(ctx context.Context, i int) (err error) {
 	defer func() {
@@ -150,32 +168,49 @@ func (r *run) alone(ctx context.Context, i int) (err error) {
 			err = &goroutine.PanicError{Value: fault, Stack: debug.Stack()}
 		}
 	}()
-	return r.fns[i](ctx)
+	return r.way(ctx, i)
 }
 
 // step runs one listener as something or someone wants to know about it, on
 // whatever goroutine the pool chose.
 func (r *run) step(ctx context.Context, i int) error {
-	rt := r.routes[i]
-	handle := rt.handle
+	handle := r.routes[i].handle
 	if r.delivery {
-		handle = rt.deliver
-	}
-	if r.timed {
-		took, began := &r.took[i], time.Now()
-		defer func() { took.Store(int64(time.Since(began))) }()
+		handle = r.routes[i].deliver
 	}
 	if r.spans || r.label != "" {
-		return r.bus.tel.observed(ctx, r, rt, handle)
+		return r.bus.tel.observed(ctx, r, i, handle)
+	}
+	if r.timed {
+		began := clock()
+		defer func() { r.took[i].Store(int64(clock() - began)) }()
 	}
 	return handle(ctx, &r.event)
+}
+
+var epoch = time.Now()
+
+// clock reads the monotonic clock alone, which takes half as long as time.Now.
+func clock() time.Duration { return time.Since(epoch) }
+
+func (r *run) outcome(e *Any) Outcome {
+	o := Outcome{EventID: e.ID, Event: e.Name, Results: r.results()}
+	for _, result := range o.Results {
+		if result.Status != StatusFailed {
+			continue
+		}
+		if o.NoListener = errors.Is(result.Err, ErrNoListener); !o.NoListener {
+			break
+		}
+	}
+	return o
 }
 
 // results reports each step.
 func (r *run) results() []ListenerResult {
 	results := make([]ListenerResult, len(r.routes))
 	for i, rt := range r.routes {
-		if i >= len(r.errs) {
+		if i >= r.ran {
 			results[i] = ListenerResult{Listener: rt.name, Status: StatusNotRun}
 			continue
 		}
@@ -183,7 +218,21 @@ func (r *run) results() []ListenerResult {
 		if r.timed {
 			took = time.Duration(r.took[i].Load())
 		}
-		results[i] = newResult(rt.name, r.errs[i], took)
+		var err error
+		if r.errs != nil {
+			err = r.errs[i]
+		}
+		results[i] = newResult(rt.name, err, took)
 	}
 	return results
+}
+
+// logSkips reports the skips of a run, which no caller gets to see.
+func (r *run) logSkips(e *Any) {
+	for i, err := range r.errs {
+		if err != nil && !errors.Is(err, errAlreadyDone) {
+			r.bus.log.Info("listener skipped the event", zap.String("listener", r.routes[i].name),
+				zap.String("event", clip(e.Name)), zap.String("event_id", clip(e.ID)), zap.Error(err))
+		}
+	}
 }

@@ -63,8 +63,7 @@ func (q Query) selects(e *Any, pattern *router) bool {
 	case q.Pattern == "":
 		return true
 	}
-	matches, _ := pattern.match(e.Name)
-	return len(matches) > 0
+	return len(pattern.match(e.Name).routes) > 0
 }
 
 // compile checks the pattern and makes it ready.

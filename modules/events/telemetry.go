@@ -136,7 +136,8 @@ type watch struct {
 	run    *run
 	span   trace.Span // nil if there is none
 	series series
-	began  time.Time // zero if nobody measures
+	timed  bool // somebody measures
+	began  time.Duration
 }
 
 // dispatch observes an event of this process. It joins the caller's trace and
@@ -164,7 +165,7 @@ func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context
 		ctx, w.span = t.startProcess(ctx, r, w.series)
 	}
 	if t.process.Enabled(ctx) {
-		w.began = time.Now()
+		w.timed, w.began = true, clock()
 	}
 	t.measure(ctx, r, known)
 	return ctx, w
@@ -207,7 +208,7 @@ func (t *telemetry) measure(ctx context.Context, r *run, known bool) {
 
 // end closes the span and records the duration.
 func (w watch) end(ctx context.Context) {
-	if w.span == nil && w.began.IsZero() {
+	if w.span == nil && !w.timed {
 		return
 	}
 	for i, err := range w.run.errs {
@@ -223,25 +224,30 @@ func (w watch) end(ctx context.Context) {
 		}
 		w.span.End()
 	}
-	if !w.began.IsZero() {
-		w.tel.process.Record(ctx, time.Since(w.began).Seconds(), w.tel.sets.record(w.series)...)
+	if w.timed {
+		w.tel.process.Record(ctx, (clock() - w.began).Seconds(), w.tel.sets.record(w.series)...)
 	}
 }
 
-// observed runs one listener with span and duration.
-func (t *telemetry) observed(ctx context.Context, r *run, rt *route, handle handler) (err error) {
+// observed runs the listener of that index with span and duration.
+func (t *telemetry) observed(ctx context.Context, r *run, i int, handle handler) (err error) {
+	rt := r.routes[i]
 	var span trace.Span
 	if r.spans {
 		ctx, span = t.tracer.Start(ctx, spanListener+rt.name, t.sets.start(series{event: r.label, listener: rt.name}))
 	}
-	began, returned := time.Now(), false
+	began, returned := clock(), false
 	defer func() {
+		took := clock() - began
+		if r.timed {
+			r.took[i].Store(int64(took))
+		}
 		class := ClassPanic // it did not return: a panic on its way to the pool, or Goexit
 		if returned {
 			class = newResult(rt.name, err, 0).Class
 		}
 		if r.label != "" {
-			t.listener.Record(ctx, time.Since(began).Seconds(),
+			t.listener.Record(ctx, took.Seconds(),
 				t.sets.record(series{event: r.label, listener: rt.name, class: class})...)
 		}
 		if span == nil {

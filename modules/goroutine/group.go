@@ -12,7 +12,7 @@ type group struct {
 	n    int
 	fns  []func(context.Context) error              // either these
 	each func(ctx context.Context, index int) error // or this, n times
-	pc   uintptr                                    // whose name each goes by
+	pc   uintptr                                    // whose name each goes by, if not its own
 
 	pool   *Pool
 	cancel context.CancelCauseFunc // may be nil; see Pool.scope
@@ -24,16 +24,15 @@ type group struct {
 	// Guarded by Pool.mu.
 	node    node[group]
 	since   time.Duration
-	errs    []error
-	next    int // functions before it are claimed
+	errs    []error // nil while there is none
+	next    int     // functions before it are claimed
 	pending int
 	ready   chan struct{} // made when the submitter waits; closed when all are over
 }
 
-// join runs the group and returns its errors in order.
+// join runs the group and returns its errors in order, or nil if there is none.
 func (g *group) join(ctx context.Context, p *Pool) []error {
 	g.pool, g.pending = p, g.n
-	g.errs = make([]error, g.n)
 	g.node.value = g
 	g.lane.inline = true
 	g.ctx, g.pooled, g.cancel = p.scope(ctx)
@@ -57,8 +56,8 @@ func (g *group) submit() bool {
 	p.books.submitted += uint64(g.n)
 	if p.phase == phaseCancelled || p.phase == phaseDraining && p.current(g.ctx) == nil {
 		p.books.rejected += uint64(g.n)
-		for i := range g.errs {
-			g.errs[i] = ErrStopped
+		for i := range g.n {
+			g.fail(i, ErrStopped)
 		}
 		return false
 	}
@@ -101,7 +100,11 @@ func (g *group) call(ctx context.Context, i int) error {
 
 func (g *group) name(i int) string {
 	pc := g.pc
-	if g.each == nil {
+	switch {
+	case pc != 0:
+	case g.each != nil:
+		pc = pcOf(g.each)
+	default:
 		pc = pcOf(g.fns[i])
 	}
 	return nameOf(g.ctx, pc)
@@ -157,9 +160,18 @@ func (g *group) advance(err error) bool {
 
 // resolve stores the outcome of a function. It needs mu.
 func (g *group) resolve(i int, err error) {
-	g.errs[i] = err
+	if err != nil {
+		g.fail(i, err)
+	}
 	g.pending--
 	if g.pending == 0 && g.ready != nil {
 		close(g.ready)
 	}
+}
+
+func (g *group) fail(i int, err error) {
+	if g.errs == nil {
+		g.errs = make([]error, g.n)
+	}
+	g.errs[i] = err
 }

@@ -18,5 +18,21 @@ func (p *Pool) Parallel(ctx context.Context, fns ...func(context.Context) error)
 		return nil
 	}
 	g := group{n: len(fns), fns: fns}
+	if errs := g.join(ctx, p); errs != nil {
+		return errs
+	}
+	return make([]error, len(fns))
+}
+
+// ParallelN is Parallel for one function that is told which of n calls it is, 0 to n-1. Where nothing
+// fails it makes no slice of errors: nil says so.
+func (p *Pool) ParallelN(ctx context.Context, n int, fn func(ctx context.Context, i int) error) []error {
+	if n <= 0 {
+		return nil
+	}
+	if fn == nil {
+		fn = func(context.Context, int) error { return errNilFunc }
+	}
+	g := group{n: n, each: fn}
 	return g.join(ctx, p)
 }

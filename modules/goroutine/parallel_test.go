@@ -137,3 +137,60 @@ func TestParallelPassesCancellation(t *testing.T) {
 		}
 	})
 }
+
+func TestParallelNTellsEachCallItsIndex(t *testing.T) {
+	p := startPool(t, Config{MaxWorkers: 4})
+	var seen [20]atomic.Int64
+	count := func(_ context.Context, i int) error { seen[i].Add(1); return nil }
+	if errs := p.ParallelN(t.Context(), len(seen), count); errs != nil {
+		t.Errorf("nothing failed: %v", errs)
+	}
+	for i := range seen {
+		if n := seen[i].Load(); n != 1 {
+			t.Errorf("%d ran %d times", i, n)
+		}
+	}
+	for i, err := range p.ParallelN(t.Context(), 5, func(_ context.Context, i int) error {
+		switch i {
+		case 1:
+			return errors.New("e1")
+		case 3:
+			panic("e3")
+		}
+		return nil
+	}) {
+		var pe *PanicError
+		switch {
+		case i == 1 && (err == nil || err.Error() != "e1"), i == 3 && !errors.As(err, &pe), i%2 == 0 && err != nil:
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if errs := p.ParallelN(t.Context(), 0, count); errs != nil {
+		t.Error(errs)
+	}
+	if errs := p.ParallelN(t.Context(), 2, nil); len(errs) != 2 || errs[0] != errNilFunc || errs[1] != errNilFunc { //nolint:errorlint // this very error
+		t.Error(errs)
+	}
+	if s := p.Stats(); s.Submitted != 27 || s.Completed != 23 || s.Failed != 4 || s.Panicked != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestParallelNOnAStoppedPool(t *testing.T) {
+	p, err := NewPool(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	errs := p.ParallelN(t.Context(), 3, func(context.Context, int) error { t.Error("it ran"); return nil })
+	if len(errs) != 3 {
+		t.Fatalf("%d errors", len(errs))
+	}
+	for i, err := range errs {
+		if !errors.Is(err, ErrStopped) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
