@@ -340,3 +340,36 @@ func TestNoJobOfThisProcessGoesMissing(t *testing.T) {
 		t.Errorf("%v; %d done, %d recorded as failed, %d named by the stop", counts, done.Load(), len(r.failed()), left)
 	}
 }
+
+// An event that goes straight to the bus is no part of the job whose handler sends it there.
+func TestAJobPublishedByAHandlerToTheBusIsNotTheHandlersOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inner := jobs.New[int]("inner", jobs.MaxAttempts(1))
+		var r *rig
+		var ran trail
+		r = newRig(t, rigConfig{handlers: []jobs.Handler{
+			sendWelcome.Handler(func(ctx context.Context, _ welcome) error {
+				n := jobs.Current(ctx).Attempt
+				ran.add("outer %d", n)
+				if n == 1 {
+					return errDown
+				}
+				err := r.bus.Publish(ctx, events.NewTopic[int]("job.inner").New(1))
+				if !errors.Is(err, errDown) || goroutine.IsPermanent(err) {
+					t.Errorf("inner: %v", err)
+				}
+				return nil
+			}),
+			inner.Handler(func(ctx context.Context, _ int) error {
+				ran.add("inner %d", jobs.Current(ctx).Attempt)
+				return errDown
+			}),
+		}})
+		must(t, awaitError(r.DispatchAsync(t.Context(), sendWelcome.New(welcome{}))))
+		ran.expect(t, "outer 1", "outer 2", "inner 1")
+		if len(r.failed()) > 0 {
+			t.Errorf("recorded %+v: nobody counts the attempts of what is published to the bus", r.failed())
+		}
+	})
+}

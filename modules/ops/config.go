@@ -16,7 +16,7 @@ import (
 type Config struct {
 	// Addr is where the server listens, as host:port; port 0 takes a free one, which the log names. An
 	// address that other machines reach needs Token, Middleware or DisablePage. "-" opens no socket: mount
-	// [Server.Handler] yourself. Default "127.0.0.1:9464", the port of OpenTelemetry's Prometheus exporters.
+	// [Server.Handler] yourself, where only operators come. Default "127.0.0.1:9464", the port of OpenTelemetry's Prometheus exporters.
 	Addr string
 
 	// BasePath stands before every path, such as "/ops", for a reverse proxy or a mux of your own.

@@ -26,6 +26,7 @@ import (
 	"github.com/fxpond/fxpond/modules/ops"
 	"github.com/fxpond/fxpond/modules/repository"
 	"github.com/fxpond/fxpond/modules/sqs"
+	"github.com/fxpond/fxpond/modules/sqs/sqslocal"
 )
 
 func TestModuleAloneServesWithoutConfig(t *testing.T) {
@@ -129,6 +130,26 @@ func TestStopWithoutStartAndTwiceDoesNothing(t *testing.T) {
 	if err := s.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "was stopped") {
 		t.Errorf("start after stop: %v", err)
 	}
+}
+
+func TestStopCallsOffWhatTakesLong(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, ops.Config{Addr: "127.0.0.1:0"}, consuming())
+	must(t, d.SQS.SetFaults(sqslocal.Fault{Name: "slow", Effect: sqslocal.Slow, Action: "GetQueueUrl", Latency: sqslocal.Latency{P50: time.Hour}}))
+	answered := make(chan error)
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	go func() {
+		r, err := client.Get("http://" + d.s.Addr() + "/api/doctor")
+		if err == nil {
+			err = r.Body.Close()
+		}
+		answered <- err
+	}()
+	eventually(t, "the doctor at work", func() bool { return d.SQS.Faulted("slow") > 0 })
+	must(t, d.s.Stop(context.Background())) // or the doctor would take his 20 s
+	<-answered
+	must(t, d.SQS.SetFaults())
 }
 
 // order notes when hooks run.

@@ -199,8 +199,9 @@ func (s *Server) url() string {
 	return "http://" + s.addr + s.cfg.BasePath + "/"
 }
 
-// Stop ends streams at once and lets requests end, within ShutdownTimeout or ctx, whichever is shorter;
-// what is left is cut off. Stop without Start, and a second Stop, do nothing more.
+// Stop ends streams at once and lets requests end, within ShutdownTimeout or ctx, whichever is shorter:
+// after half of that their contexts end, after all of it they are cut off. The error names what goes on
+// nevertheless. Stop without Start, and a second Stop, do nothing more.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,16 +213,17 @@ func (s *Server) Stop(ctx context.Context) error {
 	close(s.stopping)
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()
+	half, cancelHalf := context.WithTimeout(ctx, s.cfg.ShutdownTimeout/2)
+	defer cancelHalf()
 	var err error
-	if s.http != nil {
+	if s.http != nil && s.http.Shutdown(half) != nil {
+		s.end()
 		if s.http.Shutdown(ctx) != nil {
 			err = s.http.Close()
 		}
 	}
 	s.end()
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
-	defer cancel()
-	return errors.Join(err, s.crew.end(grace), s.closeMeters(grace))
+	return errors.Join(err, s.crew.end(ctx), s.closeMeters(context.WithoutCancel(ctx)))
 }
 
 // crew is the goroutines of a server.

@@ -65,9 +65,6 @@ func (s *Server) workView() workView {
 		for _, r := range l.now() {
 			took := seconds(b.now.Sub(r.began))
 			p := b.pieceOf(&r)
-			if p == nil {
-				continue
-			}
 			p.Event, p.EventID, p.AgeSeconds = clip(r.event, 200), clip(r.id, 200), max(p.AgeSeconds, took)
 			p.Listeners = append(p.Listeners, workRun{l.name, took})
 			v.Runs++
@@ -90,18 +87,14 @@ func (b *board) addMessage(d sqs.Delivery) *workPiece {
 	return &b.items[len(b.items)-1]
 }
 
-// pieceOf finds what a listener works on, or adds it. It answers nil for a message that was received or
-// settled while we looked.
+// pieceOf finds what a listener works on, or adds it.
 func (b *board) pieceOf(r *run) *workPiece {
 	if d, ok := sqs.DeliveryFrom(r.ctx); ok {
 		if at, known := b.messages[messageKey{d.Queue, d.MessageID}]; known {
 			return &b.items[at]
 		}
-		if !d.Lost {
-			return nil
-		}
-		p := b.addMessage(d)
-		p.LeaseLost = true // SQS has it back, and the listener goes on
+		p := b.addMessage(d) // received this moment, or the listener outlives it, as it may if the lease is lost
+		p.LeaseLost = d.Lost
 		return p
 	}
 	if at, known := b.events[r.id]; known {
