@@ -30,7 +30,7 @@ type group struct {
 	ready   chan struct{} // made when the submitter waits; closed when all are over
 }
 
-// join runs the group and returns its errors in order, or nil if there is none.
+// join runs the group and returns its errors in order. Without any, a group of one function returns nil.
 func (g *group) join(ctx context.Context, p *Pool) []error {
 	g.pool, g.pending = p, g.n
 	g.node.value = g
@@ -43,6 +43,9 @@ func (g *group) join(ctx context.Context, p *Pool) []error {
 	}
 	if g.submit() {
 		g.help() //nolint:contextcheck // the group's task is the context
+	}
+	if g.errs == nil && g.each == nil {
+		g.errs = make([]error, g.n)
 	}
 	return g.errs
 }

@@ -18,10 +18,7 @@ func (p *Pool) Parallel(ctx context.Context, fns ...func(context.Context) error)
 		return nil
 	}
 	g := group{n: len(fns), fns: fns}
-	if errs := g.join(ctx, p); errs != nil {
-		return errs
-	}
-	return make([]error, len(fns))
+	return g.join(ctx, p)
 }
 
 // ParallelN is Parallel for one function that is told which of n calls it is, 0 to n-1. Where nothing

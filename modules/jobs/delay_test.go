@@ -92,9 +92,11 @@ func TestAnEarlyJobIsNotLeftToTheMemoryOfAProcess(t *testing.T) {
 			ran.add("ran at %v", time.Since(start))
 			return nil
 		})
+		audits := 0
+		audit := events.On("**", "audit", func(context.Context, events.Any) error { audits++; return nil })
 		q := new(queue)
 		sender := newRig(t, rigConfig{queue: q})
-		consumer := newRig(t, rigConfig{local: true, queue: q, handlers: []jobs.Handler{handler}})
+		consumer := newRig(t, rigConfig{local: true, queue: q, handlers: []jobs.Handler{handler}, listeners: []events.Listener{audit}})
 		must(t, sender.Dispatch(t.Context(), sendWelcome.New(welcome{}, jobs.Delay(time.Hour))))
 		q.deliver(t.Context(), consumer.bus)
 		if q.len() != 1 {
@@ -102,6 +104,9 @@ func TestAnEarlyJobIsNotLeftToTheMemoryOfAProcess(t *testing.T) {
 		}
 		consumer.consume()
 		ran.expect(t, "ran at 1h0m0s")
+		if audits != 1 {
+			t.Errorf("another listener ran %d times", audits)
+		}
 	})
 }
 
