@@ -83,7 +83,7 @@ var SendWelcome = jobs.New[Welcome]("send-welcome", jobs.MaxAttempts(5))
 
 // NewSendWelcome makes the job's handler.
 func NewSendWelcome(m *mailer) jobs.Handler {
-	return SendWelcome.Handler(func(ctx context.Context, w Welcome) error { return m.send(ctx) })
+	return SendWelcome.Handler(func(ctx context.Context, _ Welcome) error { return m.send(ctx) })
 }
 
 // NewAuditLog makes a listener for whatever happens, whatever its payload.

@@ -60,12 +60,12 @@ func TestEveryQueueGetsItsShareOfWorkerTime(t *testing.T) {
 			longest = max(longest, mean)
 			loads = append(loads, l)
 		}
-		messages := rapid.SampledFrom([]time.Duration{10, 20, 40}).Draw(rt, "window in messages")
+		messages := rapid.SampledFrom([]int{10, 20, 40}).Draw(rt, "window in messages")
 		synctest.Test(t, func(t *testing.T) {
 			r := newShareRig(t, workers, latency, loads...)
 			defer r.start()()
 			w := r.window()
-			wait(messages * longest)
+			wait(time.Duration(messages) * longest)
 			w.divided()
 		})
 		if t.Failed() {
