@@ -45,14 +45,7 @@ type Consumer struct {
 	end      struct{ loops, polling, settling context.CancelFunc }
 	keeper   sync.WaitGroup // the lease loop
 	gauges   metric.Registration
-	starter  sync.WaitGroup // startLoop
-
-	mayStart chan struct{} // capacity 1: wakes startLoop
-	born     time.Time
 }
-
-// now is the time since the consumer was made.
-func (c *Consumer) now() time.Duration { return time.Since(c.born) }
 
 // Option supplies a collaborator to [NewConsumer] or [NewPublisher].
 type Option func(*options)
@@ -94,7 +87,7 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 		return nil, errors.New("sqs: NewConsumer: no SQS client: pass one from NewClient")
 	}
 	o := newOptions(opts)
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, leases: newLeases(), born: time.Now(), mayStart: make(chan struct{}, 1)}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, leases: newLeases()}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
 	}
@@ -136,9 +129,8 @@ func (c *Consumer) Start(ctx context.Context) error {
 	c.loops, c.end.loops = context.WithCancel(own)
 	c.keeper.Go(func() { c.leases.run(c.settling) })
 	for _, q := range c.intakes {
-		q.begin(c.loops)
+		q.start(c.loops)
 	}
-	c.starter.Go(func() { c.startLoop(c.loops) })
 	c.running = true
 	return nil
 }
@@ -179,11 +171,12 @@ func (q *intake) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (q *intake) begin(ctx context.Context) {
+func (q *intake) start(ctx context.Context) {
 	q.mu.Lock()
 	q.stopping, q.target, q.lastPoll, q.moved = false, 1, time.Now(), time.Now()
 	q.mu.Unlock()
 	q.work.Go(func() { q.receiveLoop(ctx) })
+	q.work.Go(func() { q.startLoop(ctx) })
 }
 
 // Pause stops polling the queue, or every queue when no name is given; messages received already are
@@ -208,7 +201,6 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
-		q.needsSlot = false
 		q.wakeReceive()
 		q.mu.Unlock()
 	}
