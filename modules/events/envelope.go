@@ -83,24 +83,24 @@ type fxpondEnvelope struct{ maxDepth int }
 func (fxpondEnvelope) Format() Format { return FormatFxpond }
 
 func (fxpondEnvelope) Detect(l *Layer) bool {
-	version, ok := l.Field("fxpond")
+	version, ok := l.kept("fxpond")
 	return ok && isDigit(version[0])
 }
 
 func (f fxpondEnvelope) Unwrap(l *Layer) ([]Part, error) {
-	if version, _ := l.Field("fxpond"); string(version) != "1" {
+	if version, _ := l.kept("fxpond"); string(version) != "1" {
 		return nil, fmt.Errorf("version %s is not known; this release knows %d", clip(string(version)), wireVersion)
 	}
 	p := Part{ID: l.text("id"), Name: l.text("name"), Source: l.text("source"), Time: l.time("time")}
 	if p.Name == "" {
 		return nil, errors.New("name is missing")
 	}
-	if metadata, ok := l.Field("metadata"); ok {
+	if metadata, ok := l.kept("metadata"); ok {
 		var err error
 		if p.Metadata, err = stringMembers(metadata, f.maxDepth, text); err != nil {
 			return nil, fmt.Errorf("metadata: %w", err)
 		}
 	}
-	p.Body, _ = l.Field("data")
+	p.Body, _ = l.kept("data")
 	return []Part{p}, nil
 }

@@ -22,7 +22,7 @@ func (snsEnvelope) Detect(l *Layer) bool {
 }
 
 func (snsEnvelope) Unwrap(l *Layer) ([]Part, error) {
-	raw, _ := l.Field("Message")
+	raw, _ := l.kept("Message")
 	message, _ := textBytes(raw)
 	attributes, err := snsAttributes(l)
 	if err != nil {
@@ -41,7 +41,7 @@ func (snsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 
 // snsAttributes reads {"name": {"Type": "String", "Value": "..."}}.
 func snsAttributes(l *Layer) (map[string]string, error) {
-	raw, ok := l.Field("MessageAttributes")
+	raw, ok := l.kept("MessageAttributes")
 	if !ok {
 		return nil, nil
 	}
@@ -76,12 +76,12 @@ type eventBridgeEnvelope struct{ name string }
 func (eventBridgeEnvelope) Format() Format { return FormatEventBridge }
 
 func (eventBridgeEnvelope) Detect(l *Layer) bool {
-	_, detail := l.Field("detail")
+	_, detail := l.kept("detail")
 	return detail && l.has("detail-type", "source", "time")
 }
 
 func (e eventBridgeEnvelope) Unwrap(l *Layer) ([]Part, error) {
-	detail, _ := l.Field("detail")
+	detail, _ := l.kept("detail")
 	source, kind := l.text("source"), l.text("detail-type")
 	name := strings.NewReplacer("{source}", source, "{detail-type}", kind).Replace(e.name)
 	p := Part{
@@ -108,7 +108,7 @@ func (s s3Envelope) Detect(l *Layer) bool {
 	if s.isTest(l) {
 		return true
 	}
-	records, ok := l.Field("Records")
+	records, ok := l.kept("Records")
 	if !ok {
 		return false
 	}
@@ -125,7 +125,7 @@ func (s s3Envelope) Unwrap(l *Layer) ([]Part, error) {
 	if s.isTest(l) {
 		return nil, nil
 	}
-	records, _ := l.Field("Records")
+	records, _ := l.kept("Records")
 	var (
 		parts []Part
 		errs  error

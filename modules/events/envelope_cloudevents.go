@@ -32,7 +32,7 @@ func (cloudEventsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 			p.Metadata[key] = value
 		}
 	}
-	if encoded, ok := l.Field("data_base64"); ok {
+	if encoded, ok := l.kept("data_base64"); ok {
 		body, err := base64Payload(encoded, l.text("datacontenttype"))
 		if err != nil {
 			return nil, err
@@ -40,7 +40,7 @@ func (cloudEventsEnvelope) Unwrap(l *Layer) ([]Part, error) {
 		p.Body = body
 		return []Part{p}, nil
 	}
-	p.Body, _ = l.Field("data")
+	p.Body, _ = l.kept("data")
 	return []Part{p}, nil
 }
 

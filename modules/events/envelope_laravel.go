@@ -19,7 +19,7 @@ func (e laravelEnvelope) Detect(l *Layer) bool {
 }
 
 func (e laravelEnvelope) commandName(l *Layer) (name string) {
-	data, ok := l.Field("data")
+	data, ok := l.kept("data")
 	if !ok || data[0] != '{' {
 		return ""
 	}
@@ -42,11 +42,11 @@ func (e laravelEnvelope) Unwrap(l *Layer) ([]Part, error) {
 	if p.Name == "" {
 		return nil, errors.New("displayName is empty")
 	}
-	if created, ok := l.Field("createdAt"); ok {
+	if created, ok := l.kept("createdAt"); ok {
 		if seconds, err := strconv.ParseInt(string(created), 10, 64); err == nil {
 			p.Time = time.Unix(seconds, 0)
 		}
 	}
-	p.Body, _ = l.Field("data")
+	p.Body, _ = l.kept("data")
 	return []Part{p}, nil
 }

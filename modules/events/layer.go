@@ -66,10 +66,8 @@ func (l *Layer) JSON() bool { return l.err == nil }
 
 // Field returns the JSON of a top-level member of the body.
 func (l *Layer) Field(key string) (json.RawMessage, bool) {
-	for i := range l.fields {
-		if l.fields[i].key == key {
-			return l.fields[i].value, true
-		}
+	if value, ok := l.kept(key); ok {
+		return value, true
 	}
 	if _, kept := l.wanted[key]; kept || !l.object {
 		return nil, false
@@ -81,6 +79,16 @@ func (l *Layer) Field(key string) (json.RawMessage, bool) {
 		}
 	})
 	return found, err == nil && found != nil
+}
+
+// kept is Field for keys that every scan keeps: wellKnownKeys and those of the config.
+func (l *Layer) kept(key string) (json.RawMessage, bool) {
+	for i := range l.fields {
+		if l.fields[i].key == key {
+			return l.fields[i].value, true
+		}
+	}
+	return nil, false
 }
 
 // Text returns a top-level member that is a string.
@@ -96,23 +104,27 @@ func (l *Layer) Text(key string) (string, bool) {
 // stops there.
 func (l *Layer) Budget() int { return l.budget }
 
-// has says whether all keys are there, as strings.
+// has says whether all of these kept keys are there, as strings.
 func (l *Layer) has(keys ...string) bool {
 	for _, key := range keys {
-		if value, ok := l.Field(key); !ok || value[0] != '"' {
+		if value, ok := l.kept(key); !ok || value[0] != '"' {
 			return false
 		}
 	}
 	return true
 }
 
-// text returns a member's string, or "".
+// text returns a kept member's string, or "".
 func (l *Layer) text(key string) string {
-	s, _ := l.Text(key)
+	value, ok := l.kept(key)
+	if !ok {
+		return ""
+	}
+	s, _ := text(value)
 	return s
 }
 
-// time returns a member's RFC 3339 time, or the zero time.
+// time returns a kept member's RFC 3339 time, or the zero time.
 func (l *Layer) time(key string) time.Time {
 	t, err := time.Parse(time.RFC3339, l.text(key))
 	if err != nil {

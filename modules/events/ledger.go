@@ -54,11 +54,10 @@ type MemoryLedger struct {
 	limit int
 	seeds [4]maphash.Seed
 
-	mu       sync.Mutex
-	running  map[fingerprint]struct{}
-	finished map[fingerprint]struct{}
-	order    []fingerprint // of finished, a ring once it is full
-	oldest   int           // in order
+	mu     sync.Mutex
+	marks  map[fingerprint]bool // false while the listener runs, true once it has finished
+	order  []fingerprint        // the finished ones, a ring once it is full
+	oldest int                  // in order
 }
 
 // fingerprint stands for a listener and an event.
@@ -74,7 +73,7 @@ func NewMemoryLedger(size int) *MemoryLedger {
 	if size <= 0 {
 		size = DefaultLedgerSize
 	}
-	m := &MemoryLedger{limit: size, running: map[fingerprint]struct{}{}, finished: map[fingerprint]struct{}{}}
+	m := &MemoryLedger{limit: size, marks: map[fingerprint]bool{}}
 	for i := range m.seeds {
 		m.seeds[i] = maphash.MakeSeed()
 	}
@@ -94,7 +93,7 @@ func (m *MemoryLedger) Finished(_ context.Context, event string, listeners []str
 	defer m.mu.Unlock()
 	var finished []string
 	for _, l := range listeners {
-		if _, done := m.finished[m.fingerprint(event, l)]; done {
+		if m.marks[m.fingerprint(event, l)] {
 			finished = append(finished, l)
 		}
 	}
@@ -134,29 +133,29 @@ func (m *MemoryLedger) handle(ctx context.Context, event, listener string, h han
 func (m *MemoryLedger) begin(mark fingerprint) (run bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, done := m.finished[mark]; done {
+	switch finished, known := m.marks[mark]; {
+	case finished:
 		return false, nil
-	}
-	if _, busy := m.running[mark]; busy {
+	case known:
 		return false, RetryAfter(ErrInProgress, inProgressDelay)
 	}
-	m.running[mark] = struct{}{}
+	m.marks[mark] = false
 	return true, nil
 }
 
 func (m *MemoryLedger) end(mark fingerprint, succeeded bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.running, mark)
 	if !succeeded {
+		delete(m.marks, mark)
 		return
 	}
-	m.finished[mark] = struct{}{}
+	m.marks[mark] = true
 	if len(m.order) < m.limit {
 		m.order = append(m.order, mark)
 		return
 	}
-	delete(m.finished, m.order[m.oldest])
+	delete(m.marks, m.order[m.oldest])
 	m.order[m.oldest] = mark
 	m.oldest = (m.oldest + 1) % m.limit
 }
@@ -165,5 +164,5 @@ func (m *MemoryLedger) end(mark fingerprint, succeeded bool) {
 func (m *MemoryLedger) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.finished)
+	return len(m.order)
 }

@@ -56,6 +56,8 @@ func checkText(s string) error {
 		return errors.New("empty")
 	case len(s) > MaxNameLength:
 		return fmt.Errorf("longer than %d bytes", MaxNameLength)
+	case plain(s):
+		return nil
 	case !utf8.ValidString(s):
 		return errors.New("not UTF-8")
 	case s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, ".."):
@@ -64,6 +66,19 @@ func checkText(s string) error {
 		return errors.New("not printable")
 	}
 	return nil
+}
+
+// plain says that s is printable ASCII in non-empty segments, as nearly every name is.
+func plain(s string) bool {
+	last := byte('.')
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' || c == '.' && last == '.' {
+			return false
+		}
+		last = c
+	}
+	return last != '.'
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }

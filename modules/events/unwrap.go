@@ -109,7 +109,7 @@ func (u *unwrapping) raw(l *Layer, outer Any, fallback string) error {
 	}
 	payload := l.Body
 	if cfg.PayloadField != "" {
-		if inner, ok := l.Field(cfg.PayloadField); ok {
+		if inner, ok := l.kept(cfg.PayloadField); ok {
 			payload = inner
 		}
 	}
@@ -123,7 +123,7 @@ func rawName(l *Layer, cfg *DecodeConfig) string {
 		}
 	}
 	for _, key := range cfg.NameFields {
-		if name, ok := l.Text(key); ok && name != "" {
+		if name := l.text(key); name != "" {
 			return name
 		}
 	}

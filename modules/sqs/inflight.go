@@ -62,14 +62,9 @@ func DeliveryFrom(ctx context.Context) (Delivery, bool) {
 func (c *Consumer) InFlight() []Delivery {
 	ls := c.leases
 	ls.mu.Lock()
-	all := make([]Delivery, 0, len(ls.heap)+len(ls.away))
-	for _, l := range ls.heap {
+	var all []Delivery
+	for l := range ls.all() {
 		all = append(all, l.delivery())
-	}
-	for l := range ls.away {
-		if !l.ended {
-			all = append(all, l.delivery())
-		}
 	}
 	ls.mu.Unlock()
 	slices.SortFunc(all, func(a, b Delivery) int { return a.ReceivedAt.Compare(b.ReceivedAt) })

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // ErrLeaseLost is the cause ([context.Cause]) of a listener's cancelled context when its message is
@@ -21,14 +24,22 @@ type lease struct {
 	handle   string
 	received time.Time
 	deadline time.Time // when it counts as lost
-	renewAt  time.Time
 
 	cancel   context.CancelCauseFunc // of the listeners at work, nil before they start
 	lost     error                   // why the lease is no longer ours
 	final    bool                    // SQS grants no further renewal
-	index    int                     // in the heap, -1 outside
+	round    *round                  // that will renew it, nil while one does or when it is lost
 	renewing bool                    // a renewal is in flight
 	ended    bool                    // end was called
+}
+
+// round is leases that will be renewed at the same time: those of one receive, later those of one
+// renewal. Most end before, so that the heap sees a round come and go and not each of its leases.
+type round struct {
+	leases  []*lease // also those that have ended
+	open    int      // those that have not
+	renewAt time.Time
+	index   int // in the heap
 }
 
 // leases keeps every lease of the process alive. One goroutine waits for the earliest renewal; those
@@ -36,8 +47,8 @@ type lease struct {
 type leases struct {
 	mu    sync.Mutex
 	off   error // why no listener may work any more
-	heap  leaseHeap
-	away  map[*lease]struct{} // out of the heap while their renewal is in flight
+	heap  roundHeap
+	away  map[*lease]struct{} // in no round while their renewal is in flight
 	wake  chan struct{}       // capacity 1: the earliest renewal may have changed
 	calls sync.WaitGroup
 }
@@ -46,13 +57,17 @@ func newLeases() *leases {
 	return &leases{wake: make(chan struct{}, 1), away: map[*lease]struct{}{}}
 }
 
-// begin starts the lease of a message received just now.
-func (ls *leases) begin(m *message, handle string, now time.Time) {
-	q := m.queue
-	m.lease = lease{message: m, handle: handle, received: now, deadline: leaseEnd(now, q.visibility), index: -1}
+// begin starts the leases of messages received just now by one request.
+func (ls *leases) begin(messages []*message, now time.Time) {
+	visibility := messages[0].queue.visibility
+	all := make([]*lease, len(messages))
+	for i, m := range messages {
+		m.lease = lease{message: m, handle: aws.ToString(m.raw.ReceiptHandle), received: now, deadline: leaseEnd(now, visibility)}
+		all[i] = &m.lease
+	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.schedule(&m.lease, renewalTime(now, q.visibility))
+	ls.schedule(all, renewalTime(now, visibility))
 }
 
 // work derives the context of the message's listeners, which ends when the lease is lost. It answers
@@ -80,11 +95,26 @@ func (ls *leases) callOff(cause error) {
 			l.cancel(cause)
 		}
 	}
-	for _, l := range ls.heap {
+	for l := range ls.all() {
 		cancel(l)
 	}
-	for l := range ls.away {
-		cancel(l)
+}
+
+// all yields the leases that have not ended and are not lost. It needs mu.
+func (ls *leases) all() iter.Seq[*lease] {
+	return func(yield func(*lease) bool) {
+		for _, r := range ls.heap {
+			for _, l := range r.leases {
+				if !l.ended && !yield(l) {
+					return
+				}
+			}
+		}
+		for l := range ls.away {
+			if !l.ended && !yield(l) {
+				return
+			}
+		}
 	}
 }
 
@@ -99,8 +129,11 @@ func (ls *leases) calledOff() bool {
 func (ls *leases) end(l *lease) {
 	ls.mu.Lock()
 	l.ended = true
-	if l.index >= 0 {
-		heap.Remove(&ls.heap, l.index)
+	if r := l.round; r != nil {
+		l.round = nil
+		if r.open--; r.open == 0 {
+			heap.Remove(&ls.heap, r.index)
+		}
 	}
 	renewing, lost := l.renewing, l.lost
 	ls.mu.Unlock()
@@ -138,19 +171,25 @@ func (ls *leases) due(now time.Time) [][]*lease {
 	}
 	byQueue := map[*intake][]*lease{}
 	for len(ls.heap) > 0 {
-		l := ls.heap[0]
-		if l.renewAt.After(now.Add(l.message.queue.visibility / 10)) {
+		r := ls.heap[0]
+		q := r.leases[0].message.queue
+		if r.renewAt.After(now.Add(q.visibility / 10)) {
 			break
 		}
 		heap.Pop(&ls.heap)
-		if l.final {
-			ls.lose(l, fmt.Errorf("%w: SQS ends every lease %v after the receive", ErrLeaseLost, maxVisibility))
-			continue
+		for _, l := range r.leases {
+			if l.ended {
+				continue
+			}
+			l.round = nil
+			if l.final {
+				ls.lose(l, fmt.Errorf("%w: SQS ends every lease %v after the receive", ErrLeaseLost, maxVisibility))
+				continue
+			}
+			l.renewing = true
+			ls.away[l] = struct{}{}
+			byQueue[q] = append(byQueue[q], l)
 		}
-		l.renewing = true
-		ls.away[l] = struct{}{}
-		q := l.message.queue
-		byQueue[q] = append(byQueue[q], l)
 	}
 	var batches [][]*lease
 	for _, all := range byQueue {
@@ -193,7 +232,7 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 	cancel()
 
 	ls.mu.Lock()
-	var settled []*lease
+	var settled, again, last, retry []*lease
 	renewed := 0
 	now := time.Now()
 	for i, l := range batch {
@@ -209,16 +248,23 @@ func (ls *leases) renew(ctx context.Context, batch []*lease) {
 			settled = append(settled, l)
 		case err == nil && changes[i].after < q.visibility:
 			l.final = true
-			ls.schedule(l, l.deadline)
+			last = append(last, l)
 		case err == nil:
-			ls.schedule(l, renewalTime(sent, q.visibility))
+			again = append(again, l)
 		case senderFault(err), !now.Before(l.deadline):
 			ls.lose(l, fmt.Errorf("%w: %w", ErrLeaseLost, err))
 		default:
 			q.leaseRenewFailed(l, err)
-			// Close in on the deadline: several tries fit, the last one just before it.
-			ls.schedule(l, now.Add(max(l.deadline.Sub(now)/4, 100*time.Millisecond)))
+			retry = append(retry, l)
 		}
+	}
+	ls.schedule(again, renewalTime(sent, q.visibility))
+	for _, l := range last {
+		ls.schedule([]*lease{l}, l.deadline)
+	}
+	for _, l := range retry {
+		// Close in on the deadline: several tries fit, the last one just before it.
+		ls.schedule([]*lease{l}, now.Add(max(l.deadline.Sub(now)/4, 100*time.Millisecond)))
 	}
 	ls.mu.Unlock()
 	q.stats.leasesRenewed.Add(int64(renewed))
@@ -236,15 +282,18 @@ func (ls *leases) lose(l *lease, cause error) {
 	l.message.queue.leaseLost(l, cause)
 }
 
-// schedule needs mu.
-func (ls *leases) schedule(l *lease, at time.Time) {
-	l.renewAt = at
-	heap.Push(&ls.heap, l)
-	if l.index == 0 {
-		select {
-		case ls.wake <- struct{}{}:
-		default:
-		}
+// schedule makes a round of leases. It needs mu.
+func (ls *leases) schedule(leases []*lease, at time.Time) {
+	if len(leases) == 0 {
+		return
+	}
+	r := &round{leases: leases, open: len(leases), renewAt: at}
+	for _, l := range leases {
+		l.round = r
+	}
+	heap.Push(&ls.heap, r)
+	if r.index == 0 {
+		wake(ls.wake)
 	}
 }
 
@@ -260,29 +309,28 @@ func renewalTime(now time.Time, visibility time.Duration) time.Time {
 	return now.Add(time.Duration(float64(visibility) * spread))
 }
 
-// leaseHeap orders leases by their next renewal.
-type leaseHeap []*lease
+// roundHeap orders rounds by their time.
+type roundHeap []*round
 
-func (h leaseHeap) Len() int           { return len(h) }
-func (h leaseHeap) Less(i, j int) bool { return h[i].renewAt.Before(h[j].renewAt) }
-func (h leaseHeap) Swap(i, j int) {
+func (h roundHeap) Len() int           { return len(h) }
+func (h roundHeap) Less(i, j int) bool { return h[i].renewAt.Before(h[j].renewAt) }
+func (h roundHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
 
 // Push implements [heap.Interface].
-func (h *leaseHeap) Push(x any) {
-	l := x.(*lease) //nolint:errcheck,forcetypeassert // only leases are pushed
-	l.index = len(*h)
-	*h = append(*h, l)
+func (h *roundHeap) Push(x any) {
+	r := x.(*round) //nolint:errcheck,forcetypeassert // only rounds are pushed
+	r.index = len(*h)
+	*h = append(*h, r)
 }
 
 // Pop implements [heap.Interface].
-func (h *leaseHeap) Pop() any {
+func (h *roundHeap) Pop() any {
 	old := *h
-	l := old[len(old)-1]
+	r := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	l.index = -1
-	return l
+	return r
 }

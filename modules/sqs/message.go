@@ -56,9 +56,9 @@ func (q *intake) newMessages(received []types.Message, now time.Time) []*message
 		if q.fifo {
 			m.group = raw.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
 		}
-		q.c.leases.begin(m, aws.ToString(raw.ReceiptHandle), now)
 		messages[i] = m
 	}
+	q.c.leases.begin(messages, now)
 	return messages
 }
 

@@ -10,6 +10,7 @@ const maxProcessed = 10_000
 type processed struct {
 	mu      sync.Mutex
 	handles map[string]string // message id -> newest receipt handle
+	renewed bool              // some of them are not the handles that the messages came with
 }
 
 func newProcessed() *processed { return &processed{handles: map[string]string{}} }
@@ -34,6 +35,7 @@ func (p *processed) redelivered(id, handle string) bool {
 		return false
 	}
 	p.handles[id] = handle
+	p.renewed = true
 	return true
 }
 
@@ -44,6 +46,9 @@ func (p *processed) newest(batch []*message) []string {
 	defer p.mu.Unlock()
 	for i, m := range batch {
 		handles[i] = m.lease.handle
+		if !p.renewed {
+			continue
+		}
 		if newer, ok := p.handles[m.id]; ok {
 			handles[i] = newer
 		}
@@ -55,4 +60,5 @@ func (p *processed) forget(id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.handles, id)
+	p.renewed = p.renewed && len(p.handles) > 0
 }
