@@ -41,10 +41,10 @@ func NewClient(ctx context.Context, opts ...func(*awssqs.Options)) (*awssqs.Clie
 }
 
 // ForPollers is an option for an SQS client of your own. It does what long-lived pollers need: idle
-// connections are kept for as many requests as are in flight (net/http keeps two for each host) and read
-// ten messages at once, the endpoint is worked out once and not for each request, and the SDK's retry
-// quota is lifted, since an outage would drain the quota that all pollers share and starve the first
-// requests after it. Attempts stay capped at three for each call.
+// connections are kept for as many requests as are in flight (net/http keeps two for each host), a request
+// is written at once and ten messages are read at once, the endpoint is worked out once and not for each
+// request, and the SDK's retry quota is lifted, since an outage would drain the quota that all pollers
+// share and starve the first requests after it. Attempts stay capped at three for each call.
 func ForPollers(o *awssqs.Options) {
 	if o.EndpointResolverV2 != nil {
 		o.EndpointResolverV2 = &endpointMemo{next: o.EndpointResolverV2}
@@ -61,12 +61,12 @@ func ForPollers(o *awssqs.Options) {
 	if client == nil {
 		client = awshttp.NewBuildableClient()
 	}
-	o.HTTPClient = client.WithTransportOptions(func(t *http.Transport) {
+	o.HTTPClient = wholeBodies{client.WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = 0 // no cap over all hosts: there is one
 		t.MaxIdleConnsPerHost = 256
 		t.IdleConnTimeout = 90 * time.Second
 		t.ReadBufferSize, t.WriteBufferSize = 16<<10, 16<<10 // ten messages in one read: net/http's 4 KiB take three
-	})
+	})}
 }
 
 // receiving turns off what the poller does better itself: a failed receive is repeated with a back-off of
