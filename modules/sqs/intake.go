@@ -44,7 +44,9 @@ type intake struct {
 	running   int           // messages whose listeners run
 	unsettled int           // finished, and SQS has not confirmed its delete or visibility
 	pace      time.Duration // smoothed time that one message takes
+	throttled float64       // share of the latest receives that SQS throttled
 	failures  int           // receives failed in a row
+	probes    int           // of these, those of a lone poll in an outage
 	lastPoll  time.Time     // when SQS last answered a receive
 	moved     time.Time     // when a receive last began or ended
 	resumed   time.Time     // when receives last began after a time without any

@@ -17,9 +17,12 @@ const (
 	// pollGrace is how much longer than its wait time a receive may take before it counts as hung.
 	pollGrace = 15 * time.Second
 
-	// A failure among successes costs its own poll a short pause. This many in a row, over all polls of
-	// the queue, are an outage: one poll probes, with growing pauses.
+	// A failure among successes costs its own poll a short pause. This many in a row, and more than there
+	// are polls in flight, are an outage: one poll probes, with growing pauses.
 	outage = 3
+
+	// Polls are added while SQS throttles less than this share of them.
+	maxThrottled = 0.1
 
 	hiccupPause    = 20 * time.Millisecond
 	minPollPause   = 100 * time.Millisecond
@@ -37,29 +40,25 @@ func (q *intake) poll(ctx context.Context, n int) {
 	starved := q.accept(messages)
 
 	q.mu.Lock()
+	q.throttled -= q.throttled / 16
 	switch {
 	case err != nil:
-		q.failures++
-		if q.failures >= outage || fatal(err) {
-			q.target = 1
-		} else if throttled(err) {
-			q.target = max(q.target*3/4, 1)
-		}
+		q.pollFailed(err)
 	case len(messages) == 0:
 		q.target = max(q.target-1, 1)
-	case len(messages) == n && starved:
+	case len(messages) == n && starved && q.throttled < maxThrottled:
 		q.target = min(q.target+1, q.cfg.MaxPollers)
 	}
 	if err == nil {
-		q.failures = 0
+		q.failures, q.probes = 0, 0
 		q.lastPoll = time.Now()
 	}
-	failures := q.failures
+	failures, probes := q.failures, q.probes
 	q.mu.Unlock()
 
 	switch {
 	case err != nil:
-		q.pauseAfter(ctx, err, failures)
+		q.pauseAfter(ctx, err, failures, probes)
 	case len(messages) == 0 && early:
 		pause(ctx, minPollPause) // an endpoint that does not wait as asked must not make us spin
 	}
@@ -70,6 +69,25 @@ func (q *intake) poll(ctx context.Context, n int) {
 	q.asked -= n
 	q.wakeReceive()
 	q.mu.Unlock()
+}
+
+// pollFailed takes the lesson of a failed receive. It needs mu.
+func (q *intake) pollFailed(err error) {
+	q.failures++
+	if throttled(err) {
+		q.throttled += 1.0 / 16
+	}
+	switch {
+	case q.failures >= outage && q.failures > q.polls:
+		q.target = 1
+		if q.probes == 0 || q.polls == 1 { // the others were sent before
+			q.probes++
+		}
+	case fatal(err):
+		q.target = 1
+	case throttled(err): // one among many may be chance, many are a limit
+		q.target = max(q.target-max(int(q.throttled*float64(q.target)), 1), 1)
+	}
 }
 
 // systemAttributes are those that are read here; each one that is asked for costs its decoding.
@@ -120,13 +138,13 @@ func (q *intake) receive(n int) (messages []*message, err error) {
 
 // pauseAfter keeps a failed poll's place for a while, so that an endpoint that is down or throttles
 // gets one request per pause and not a storm.
-func (q *intake) pauseAfter(ctx context.Context, err error, failures int) {
+func (q *intake) pauseAfter(ctx context.Context, err error, failures, probes int) {
 	if ctx.Err() != nil {
 		return
 	}
 	d := jittered(hiccupPause, hiccupPause, 1)
-	if failures >= outage {
-		d = jittered(minPollPause, maxPollPause, failures-outage+1)
+	if probes > 0 {
+		d = jittered(minPollPause, maxPollPause, probes)
 	}
 	if fatal(err) {
 		d = max(d, fatalPollPause)

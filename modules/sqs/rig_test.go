@@ -244,6 +244,13 @@ func (c *count) of(n int) int {
 	return c.runs[n]
 }
 
+// len is how many different payloads ran.
+func (c *count) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.runs)
+}
+
 func (c *count) order() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
