@@ -20,6 +20,7 @@ var weather = []sqslocal.Fault{
 // faultLoad sizes the faults' scenario.
 type faultLoad struct {
 	n          int
+	ours       int // messages for ours, where it needs more for a window of seconds; 0 means n
 	latency    time.Duration
 	cost       time.Duration
 	at         int
@@ -29,6 +30,9 @@ type faultLoad struct {
 
 // bearFaults lets the contestant work in bad weather until the queue is empty.
 func bearFaults(ctx context.Context, o Options, l faultLoad, contestant string, bad bool) (figures, error) {
+	if contestant == ours && l.ours > 0 {
+		l.n = l.ours
+	}
 	b, err := newBed(ctx, o, "faults", l.visibility)
 	if err != nil {
 		return nil, err
