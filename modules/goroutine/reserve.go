@@ -129,3 +129,10 @@ func (p *Pool) Free() int {
 	defer p.mu.Unlock()
 	return max(p.limit-p.busy-p.held-p.waking-p.lent, 0)
 }
+
+// Limit is how many slots the pool has now. The autoscaler moves it.
+func (p *Pool) Limit() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit
+}

@@ -77,6 +77,7 @@ type queueView struct {
 	Lately latelyView `json:"lately"`
 
 	PaceSeconds        float64 `json:"paceSeconds"`
+	WorkersBusy        float64 `json:"workersBusy"` // on average since the last look
 	LastPollSeconds    float64 `json:"lastPollSeconds"`
 	UnansweredSeconds  float64 `json:"unansweredSeconds"`
 	RequestsPerMessage float64 `json:"requestsPerMessage"`
@@ -227,7 +228,7 @@ func newQueueView(q, before sqs.QueueStats, took time.Duration, seen view, now t
 		AckedPerSecond:        round(rate(q.Acked, before.Acked, took)),
 		RetriedPerSecond:      round(rate(q.Retried, before.Retried, took)),
 		DeadLetteredPerSecond: round(rate(q.DeadLettered, before.DeadLettered, took)),
-		PaceSeconds:           seconds(q.Pace), UnansweredSeconds: seconds(q.Unanswered),
+		PaceSeconds:           seconds(q.Pace), WorkersBusy: round(rate(int64(q.Worked), int64(before.Worked), took) / 1e9), UnansweredSeconds: seconds(q.Unanswered),
 		RequestsPerMessage: round(q.RequestsPerMessage()), DollarsPerMillion: round(q.DollarsPerMillion()),
 		LastPollSeconds: -1, // never
 	}

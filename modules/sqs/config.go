@@ -65,6 +65,15 @@ type Queue struct {
 	// pool has slots.
 	Concurrency int
 
+	// Weight is the queue's part of the worker time that the consumer gets from the pool, while several
+	// queues have messages: with weights 3 and 1 three quarters and a quarter of it, be their messages slow
+	// or quick, few or many. What a queue does not use the others share; for that it is not paid back.
+	// Running messages are not interrupted, so shares are right up to about a message for each slot. A queue
+	// then keeps a message at hand for each slot of its share, and one more, so that it has one when its turn
+	// comes; the only queue that has messages keeps none. [QueueStats.Worked] tells what each has used.
+	// Default 1.
+	Weight int
+
 	// MaxPollers caps how many receive requests are in flight at once. The consumer starts with one, adds
 	// one for each full batch that listeners had to wait for, and takes one away for each empty one.
 	// Default 64.
@@ -136,6 +145,9 @@ func (c Config) withDefaults() Config {
 
 	queues := make([]Queue, len(c.Queues))
 	for i, q := range c.Queues {
+		if q.Weight == 0 {
+			q.Weight = 1
+		}
 		if q.MaxPollers == 0 {
 			q.MaxPollers = 64
 		}
@@ -193,6 +205,9 @@ func (c Config) validate() error {
 		seen[name] = true
 		if q.Concurrency < 0 {
 			report(at("Concurrency"), q.Concurrency, "use 0 for no cap, or a positive count")
+		}
+		if q.Weight < 0 {
+			report(at("Weight"), q.Weight, "use 0 for the default of 1, or a positive weight")
 		}
 		if q.MaxPollers < 0 {
 			report(at("MaxPollers"), q.MaxPollers, "use 0 for the default of 64, or a positive count")

@@ -27,6 +27,7 @@ func TestConfigErrorsNameFieldValueAndMend(t *testing.T) {
 		"long name":        {queue(func(q *sqs.Queue) { q.Name = strings.Repeat("x", 81) }), []string{"80 characters"}},
 		"twice":            {sqs.Config{Queues: []sqs.Queue{{Name: "a"}, {Name: "https://sqs.eu-west-1.amazonaws.com/1/a"}}}, []string{"Queues[1].Name", "twice"}},
 		"concurrency":      {queue(func(q *sqs.Queue) { q.Concurrency = -2 }), []string{"Queues[0].Concurrency", "-2", "use 0"}},
+		"weight":           {queue(func(q *sqs.Queue) { q.Weight = -1 }), []string{"Queues[0].Weight", "-1", "use 0 for the default of 1, or a positive weight"}},
 		"doctor":           {sqs.Config{Doctor: "who"}, []string{"Doctor", "who", "DoctorWarn"}},
 		"pollers":          {queue(func(q *sqs.Queue) { q.MaxPollers = -1 }), []string{"Queues[0].MaxPollers", "-1"}},
 		"wait over 20 s":   {queue(func(q *sqs.Queue) { q.WaitTime = 21 * time.Second }), []string{"Queues[0].WaitTime", "21s", "20s"}},

@@ -45,7 +45,15 @@ type Consumer struct {
 	end      struct{ loops, polling, settling context.CancelFunc }
 	keeper   sync.WaitGroup // the lease loop
 	gauges   metric.Registration
+	starter  sync.WaitGroup // the shares' loop
+
+	shares   *shares
+	mayStart chan struct{} // capacity 1: wakes the shares' loop
+	born     time.Time
 }
+
+// now is the time since the consumer was made.
+func (c *Consumer) now() time.Duration { return time.Since(c.born) }
 
 // Option supplies a collaborator to [NewConsumer] or [NewPublisher].
 type Option func(*options)
@@ -87,10 +95,11 @@ func NewConsumer(cfg Config, api API, pool *goroutine.Pool, bus *events.Bus, dec
 		return nil, errors.New("sqs: NewConsumer: no SQS client: pass one from NewClient")
 	}
 	o := newOptions(opts)
-	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, leases: newLeases()}
+	c := &Consumer{cfg: cfg, api: api, pool: pool, bus: bus, decoder: decoder, store: o.store, codec: newCodec(), log: o.log, leases: newLeases(), born: time.Now(), mayStart: make(chan struct{}, 1)}
 	for _, q := range cfg.Queues {
 		c.intakes = append(c.intakes, newIntake(c, q))
 	}
+	c.shares = newShares(c)
 	var err error
 	if c.tel, err = newTelemetry(o.meters, c.intakes); err != nil {
 		return nil, fmt.Errorf("sqs: making instruments: %w", err)
@@ -129,8 +138,9 @@ func (c *Consumer) Start(ctx context.Context) error {
 	c.loops, c.end.loops = context.WithCancel(own)
 	c.keeper.Go(func() { c.leases.run(c.settling) })
 	for _, q := range c.intakes {
-		q.start(c.loops)
+		q.begin(c.loops)
 	}
+	c.starter.Go(func() { c.shares.loop(c.loops) })
 	c.running = true
 	return nil
 }
@@ -171,12 +181,11 @@ func (q *intake) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (q *intake) start(ctx context.Context) {
+func (q *intake) begin(ctx context.Context) {
 	q.mu.Lock()
 	q.stopping, q.target, q.lastPoll, q.moved = false, 1, time.Now(), time.Now()
 	q.mu.Unlock()
 	q.work.Go(func() { q.receiveLoop(ctx) })
-	q.work.Go(func() { q.startLoop(ctx) })
 }
 
 // Pause stops polling the queue, or every queue when no name is given; messages received already are
@@ -201,6 +210,7 @@ func (c *Consumer) setPaused(paused bool, names []string) error {
 	for _, q := range chosen {
 		q.mu.Lock()
 		q.paused = paused
+		q.needsSlot = false
 		q.wakeReceive()
 		q.mu.Unlock()
 	}

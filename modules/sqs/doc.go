@@ -16,6 +16,9 @@
 // batched heartbeats while its listeners run, and settles the outcome in batches of ten. Retries
 // travel through the visibility timeout, with exponential back-off and full jitter.
 //
+// Queues that have work share the pool's worker time by [Queue.Weight], however long their messages take
+// and however many there are; what one queue leaves the others use.
+//
 // # Publishing
 //
 // [Publisher.Publish] returns nil once the service has stored the event. Events of many goroutines share

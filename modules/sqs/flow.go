@@ -3,8 +3,6 @@ package sqs
 import (
 	"context"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 const (
@@ -28,27 +26,23 @@ func (q *intake) receiveLoop(ctx context.Context) {
 	for ctx.Err() == nil {
 		q.mu.Lock()
 		n, slots := q.ask()
+		q.needsSlot, q.mayPoll = slots, false
 		if n > 0 {
 			q.pollBegins(n, time.Now())
+			q.askedAt = q.c.now()
 		}
 		q.mu.Unlock()
-		switch {
-		case n > 0:
+		if n > 0 {
 			q.work.Go(func() {
 				deepen(false)
 				q.poll(ctx, n)
 			})
-		case slots:
-			// Every slot is at work: the pool tells when one is free, and counts us as waiting.
-			if slot, err := q.c.pool.Reserve(ctx, 1); err == nil {
-				slot.Release()
-			} else if ctx.Err() == nil {
-				q.log.Warn("the pool gives no slots, the queue is not polled", zap.Error(err))
-				<-ctx.Done()
-			}
-		default:
-			await(ctx, q.mayReceive)
+			continue
 		}
+		if slots {
+			wake(q.c.mayStart) // every slot is at work: the shares' loop tells when one is free
+		}
+		await(ctx, q.mayReceive)
 	}
 }
 
@@ -82,27 +76,39 @@ func (q *intake) ask() (n int, slots bool) {
 	}
 	capacity := q.capacity()
 	room := capacity - (q.held - q.backlog.blocked) - q.asked
-	idle := q.backlog.waiting() == 0 && q.asked == 0 // nothing waits for a slot, nothing is on its way
+	idle := q.backlog.waiting() < max(int(q.stock()), 1) && q.asked == 0 // nothing waits for a slot, nothing is on its way
 	switch {
 	case room >= min(maxBatch, max(capacity/2, 1)), room > 0 && idle:
 		return min(room, maxBatch), false
-	case room <= 0 && idle:
-		return 0, q.cfg.Concurrency == 0 || q.runners < q.cfg.Concurrency
+	case room > 0, !idle, q.backlog.waiting() > 0, q.cfg.Concurrency > 0 && q.runners >= q.cfg.Concurrency:
+	case q.mayPoll:
+		return 1, false
+	default:
+		return 0, true
 	}
 	return 0, false // a fuller request is worth the wait: there is work meanwhile
 }
 
-// capacity is how many messages may be held: one for each slot that is free or ours, and what these
-// start within the horizon. It needs mu.
+// capacity is how many messages may be held: one for each slot that is ours, what these start within the
+// horizon, or those that will be ours by weight, and one for each slot that is free, unless the stock serves
+// these. It needs mu.
 func (q *intake) capacity() int {
-	slots := q.runners + q.c.pool.Free()
+	slots, stock := q.runners, q.stock()
+	if stock == 0 {
+		slots += q.c.pool.Free()
+	}
 	if q.cfg.Concurrency > 0 {
 		slots = min(slots, q.cfg.Concurrency)
 	}
+	return slots + int(q.withinHorizon(max(float64(slots), q.fair))+stock)
+}
+
+// withinHorizon is how many messages that many slots start within the horizon. It needs mu.
+func (q *intake) withinHorizon(slots float64) float64 {
 	if q.pace == 0 {
-		return slots
+		return 0
 	}
-	return slots + int(int64(slots)*int64(horizon)/int64(q.pace))
+	return slots * float64(horizon) / float64(q.pace)
 }
 
 // keepPace takes one message's time into the pace. It needs mu.
@@ -116,7 +122,7 @@ func (q *intake) keepPace(took time.Duration) {
 
 // wakeReceive follows whatever may make ask answer more. It needs mu.
 func (q *intake) wakeReceive() {
-	if n, slots := q.ask(); n > 0 || slots {
+	if n, slots := q.ask(); n > 0 || slots && !q.needsSlot {
 		wake(q.mayReceive)
 	}
 }
@@ -124,7 +130,7 @@ func (q *intake) wakeReceive() {
 // wakeStart follows whatever lets a message start. It needs mu.
 func (q *intake) wakeStart() {
 	if q.backlog.waiting() > 0 {
-		wake(q.mayStart)
+		wake(q.c.mayStart)
 	}
 }
 

@@ -70,6 +70,9 @@ func (q *intake) verdict(ctx context.Context, m *message) (verdict events.Dispos
 
 func (q *intake) eventVerdict(ctx context.Context, m *message, e events.Any) events.Disposition {
 	outcome := q.c.bus.Deliver(ctx, e)
+	for _, r := range outcome.Results {
+		m.work += r.Duration
+	}
 	verdict := outcome.Disposition()
 	if outcome.NoListener {
 		q.stats.unhandled.Add(1)
@@ -97,6 +100,7 @@ func (q *intake) settle(m *message, verdict events.Disposition, took time.Durati
 	m.raw = types.Message{} // a message lives as long as the others of its receive
 	q.mu.Lock()
 	q.keepPace(took)
+	q.worked += max(m.work-took, 0) // listeners that ran beside others had workers besides ours
 	released := q.backlog.done(m, failed)
 	q.running--
 	q.held -= 1 + len(released)

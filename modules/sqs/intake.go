@@ -8,7 +8,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
@@ -51,11 +50,19 @@ type intake struct {
 	moved     time.Time     // when a receive last began or ended
 	resumed   time.Time     // when receives last began after a time without any
 
+	needsSlot bool          // nothing can be polled for before the pool has a free slot
+	mayPoll   bool          // it has one
+	more      bool          // the last receive was full
+	askedAt   time.Duration // when the last receive was sent
+	away      bool          // no slots were wanted when the shares last looked
+	fair      float64       // slots that are ours by weight, 0 while no other queue wants any
+	worked    time.Duration // what workers have worked for us until workedAt
+	workedAt  time.Duration
+
 	mayReceive chan struct{} // capacity 1: wakes receiveLoop
-	mayStart   chan struct{} // capacity 1: wakes startLoop
 	settledAll chan struct{} // capacity 1: wakes flush
 
-	work sync.WaitGroup // polls, runners and the two loops
+	work sync.WaitGroup // polls, runners and receiveLoop
 }
 
 func newIntake(c *Consumer, cfg Queue) *intake {
@@ -71,7 +78,6 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 		target:    1,
 
 		mayReceive: make(chan struct{}, 1),
-		mayStart:   make(chan struct{}, 1),
 		settledAll: make(chan struct{}, 1),
 	}
 	q.deletes = newBatcher(maxBatch, c.cfg.AckLinger, q.flushDeletes)
@@ -79,74 +85,39 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 	return q
 }
 
-// startLoop gives waiting messages the slots they need. Only the end of ctx ends it.
-func (q *intake) startLoop(ctx context.Context) {
-	// Running listeners outlive the loop: nothing but a lost lease or the end of the stop budget cancels them.
-	origin := events.WithOrigin(context.Background(), events.Origin{System: system, Destination: q.name})
-	for ctx.Err() == nil {
-		q.mu.Lock()
-		want := q.backlog.waiting()
-		if q.cfg.Concurrency > 0 {
-			want = min(want, q.cfg.Concurrency-q.runners)
-		}
+// start starts a runner on one of the slots, unless nothing starts any more.
+func (q *intake) start(ctx context.Context, slots *goroutine.Reservation) {
+	q.mu.Lock()
+	if q.stopping {
 		q.mu.Unlock()
-		if want <= 0 {
-			await(ctx, q.mayStart)
-			continue
-		}
-		slots, err := q.c.pool.Reserve(ctx, want)
-		if err != nil {
-			if ctx.Err() == nil {
-				q.log.Warn("the pool gives no slots, received messages go back to the queue", zap.Error(err))
-				<-ctx.Done()
-			}
-			return
-		}
-		q.run(origin, slots)
+		return
 	}
-}
-
-func await(ctx context.Context, signal <-chan struct{}) {
-	select {
-	case <-ctx.Done():
-	case <-signal:
-	}
-}
-
-// run starts a runner on each reserved slot.
-func (q *intake) run(ctx context.Context, slots *goroutine.Reservation) {
-	defer slots.Release()
-	for range slots.Len() {
-		q.mu.Lock()
-		if q.stopping {
-			q.mu.Unlock()
-			return
-		}
-		q.runners++
-		q.mu.Unlock()
-		q.work.Add(1)
-		err := slots.Go(ctx, q.runner)
-		if err != nil {
-			q.runnerDone()
-		}
+	q.occupy(1, q.c.now())
+	q.work.Add(1)
+	q.mu.Unlock()
+	if err := slots.Go(ctx, q.runner); err != nil {
+		q.runnerDone()
 	}
 }
 
 // runner handles waiting messages one after another until none is left or its turn is over.
 func (q *intake) runner(ctx context.Context) error {
 	defer q.runnerDone()
-	for began := time.Now(); ; {
+	for began := q.c.now(); ; {
 		q.mu.Lock()
 		m := q.backlog.pop()
 		if m != nil {
 			q.running++
+		}
+		if q.fair > 0 {
+			q.wakeReceive() // for another one in its place
 		}
 		q.mu.Unlock()
 		if m == nil {
 			return nil
 		}
 		q.handle(ctx, m)
-		if time.Since(began) > turn {
+		if q.c.now()-began > turn {
 			return nil
 		}
 	}
@@ -154,17 +125,18 @@ func (q *intake) runner(ctx context.Context) error {
 
 func (q *intake) runnerDone() {
 	q.mu.Lock()
-	q.runners--
+	q.occupy(-1, q.c.now())
 	q.wakeReceive()
 	q.wakeStart()
 	q.mu.Unlock()
 	q.work.Done()
 }
 
-// accept takes the messages of one receive into the backlog, or gives them back when nothing starts
-// any more. It says whether the backlog was empty, so that listeners had nothing to do.
-func (q *intake) accept(messages []*message) (starved bool) {
+// accept takes what a receive of up to n messages brought into the backlog, or gives it back when nothing
+// starts any more. It says whether the backlog was empty, so that listeners had nothing to do.
+func (q *intake) accept(messages []*message, n int) (starved bool) {
 	q.mu.Lock()
+	q.more = len(messages) == n
 	if q.stopping {
 		q.mu.Unlock()
 		q.release(messages)
@@ -181,7 +153,11 @@ func (q *intake) accept(messages []*message) (starved bool) {
 	for _, m := range messages {
 		q.backlog.push(m)
 	}
+	cameBack := q.away && len(messages) > 0
 	q.wakeStart()
 	q.mu.Unlock()
+	if cameBack {
+		q.c.shares.cameBack()
+	}
 	return starved
 }

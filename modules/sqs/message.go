@@ -26,6 +26,7 @@ type message struct {
 	handled bool          // to be deleted; otherwise
 	after   time.Duration // visible again after this
 	tries   int           // requests that have tried to settle it
+	work    time.Duration // of its listeners, in all
 	object  string        // key of the object that the body came from, "" for none
 }
 

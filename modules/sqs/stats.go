@@ -34,6 +34,7 @@ type QueueStats struct {
 	Unsettled int           // messages done but not yet deleted or given back
 	Polls     int           // receives in flight
 	Pace      time.Duration // smoothed time that one message takes
+	Worked    time.Duration // what the pool's workers have worked on messages so far; Weight divides it
 	LastPoll  time.Time     // when SQS last answered a receive
 
 	// Unanswered is how long receives have been going out without an answer that is no error; 0 while
@@ -135,7 +136,7 @@ func (q *intake) snapshot() QueueStats {
 		Duplicates: n.duplicates.Load(), Unhandled: n.unhandled.Load(),
 		LeasesLost: n.leasesLost.Load(), SettleFailed: n.settleFailed.Load(),
 		Waiting: q.held - q.running, Running: q.running, Unsettled: q.unsettled,
-		Polls: q.polls, Pace: q.pace, LastPoll: q.lastPoll,
+		Polls: q.polls, Pace: q.pace, Worked: q.workedUntil(q.c.now()), LastPoll: q.lastPoll,
 		Requests: Requests{
 			Receive: n.requests[receiveMessage].Load(), EmptyReceive: n.emptyReceives.Load(),
 			DeleteBatch: n.requests[deleteBatch].Load(), ChangeVisibility: n.requests[changeVisibilityBatch].Load(),

@@ -64,6 +64,7 @@ func (c *Consumer) Stop(ctx context.Context) error {
 	idle := make(chan struct{})
 	go func() {
 		defer close(idle)
+		c.starter.Wait()
 		for _, q := range c.intakes {
 			q.work.Wait()
 		}

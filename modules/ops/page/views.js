@@ -133,7 +133,7 @@ function queue(q, p, s) {
 			fact("Handled", rate(Math.max(0, q.ackedPerSecond - q.deadLetteredPerSecond)) + "/s", exact(q.acked - q.deadLettered) + " in all"),
 			fact("Retried", rate(q.retriedPerSecond) + "/s", exact(q.retried) + " in all", q.retriedPerSecond > 0 ? "warn" : ""),
 			fact("Dead-lettered", rate(q.deadLetteredPerSecond) + "/s", exact(q.deadLettered) + " in all", q.deadLetteredPerSecond > 0 ? "bad" : ""),
-			fact("Pace", q.paceSeconds ? span(q.paceSeconds) : "–", "for a message, smoothed"),
+			fact("Pace", q.paceSeconds ? span(q.paceSeconds) : "–", "for a message; " + q.workersBusy.toFixed(1) + " workers busy"),
 			fact("Requests", q.requestsPerMessage ? q.requestsPerMessage.toFixed(2) : "–", "for a message; 0.2 is the least", q.requestsPerMessage > 2 ? "warn" : ""),
 			fact("Last answer", q.lastPollSeconds < 0 ? "never" : span(q.lastPollSeconds < 1 ? 0 : Math.round(q.lastPollSeconds)) + (q.lastPollSeconds < 1 ? " s" : ""), plural(q.polls, "poll") + " in flight", q.unansweredSeconds > 30 ? "bad" : "")));
 }
