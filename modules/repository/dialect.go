@@ -67,10 +67,6 @@ type Dialect struct {
 	// Prepare says that statements gain from being prepared by this package, because the driver keeps none.
 	Prepare bool
 
-	// Ends says that the driver of a handle of Open ends what it does when its context ends, without help
-	// by database/sql: it asks the context's Err while it works, or waits for the Done of [Ending].
-	Ends bool
-
 	// MaxBind is the limit of parameters in a statement.
 	MaxBind int
 

@@ -18,8 +18,7 @@ type flight[T any, ID comparable] struct {
 
 	ctx    context.Context // of the query
 	cancel context.CancelCauseFunc
-	lent   lent  // what ctx is for a lone find,
-	quiet  quiet // or this
+	lent   lent // what ctx is for a lone find
 
 	// Guarded by the dispatcher's lock.
 	waiting int  // finds whose callers have not left
@@ -40,10 +39,6 @@ func (fl *flight[T, ID]) prepare(d *dispatcher, r *runner) {
 		}
 		fl.lent = lent{r.ctx, first}
 		fl.ctx, fl.cancel = &fl.lent, r.cancel
-		if fl.loader.keyed.quiet() {
-			fl.quiet = quiet{&fl.lent}
-			fl.ctx = &fl.quiet
-		}
 		return
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(first))

@@ -38,7 +38,6 @@ var sqliteDialect = Dialect{
 	Classify:     classifySQLite,
 	SingleWriter: true,
 	Prepare:      true,
-	Ends:         true,   // it asks Err
 	MaxBind:      32_766, // SQLITE_MAX_VARIABLE_NUMBER, sqlite.org/limits.html
 	Migrations:   sqliteMigrations(),
 	EventLog: EventLog{ // ids follow commits: there is one writer

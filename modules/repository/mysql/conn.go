@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
-
-	"github.com/fxpond/fxpond/modules/repository"
 )
 
 // Open returns a handle for [repository.WithSQL] that keeps what package repository promises. Use it for
@@ -55,7 +53,6 @@ type ownDriver struct{ driver.Driver }
 func (c *connector) Driver() driver.Driver { return ownDriver{c.Connector.Driver()} }
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	ctx = repository.Ending(ctx)
 	raw, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -191,7 +188,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		return nil, c.lost
 	}
 	c.named = c.named || query == named
-	inner, err := c.innerConn.QueryContext(repository.Ending(ctx), query, args)
+	inner, err := c.innerConn.QueryContext(ctx, query, args)
 	return c.watch(inner, err)
 }
 
@@ -199,7 +196,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if c.lost != nil {
 		return nil, c.lost
 	}
-	prepared, err := c.innerConn.PrepareContext(repository.Ending(ctx), query)
+	prepared, err := c.innerConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, c.note(err)
 	}
@@ -261,7 +258,7 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	if s.c.lost != nil {
 		return nil, s.c.lost
 	}
-	inner, err := s.innerStmt.QueryContext(repository.Ending(ctx), args)
+	inner, err := s.innerStmt.QueryContext(ctx, args)
 	return s.c.watch(inner, err)
 }
 

@@ -43,7 +43,6 @@ var dialect = repository.Dialect{
 	Classify: classify,
 	MySQL:    true,
 	Prepare:  true,
-	Ends:     true,
 	MaxBind:  65_535, // the protocol counts parameters in 16 bits
 
 	Migrations: migrations(),

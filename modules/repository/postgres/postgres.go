@@ -48,7 +48,6 @@ var dialect = repository.Dialect{
 	Clock:    "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
 	Classify: classify,
 	Arrays:   true,
-	Ends:     true,
 	Dollar:   true,
 	MaxBind:  65_535, // the protocol counts parameters in 16 bits
 
@@ -72,28 +71,8 @@ func open(dsn string) (*sql.DB, func(), error) {
 	if _, set := cfg.RuntimeParams["timezone"]; !set {
 		cfg.RuntimeParams["timezone"] = "UTC"
 	}
-	cfg.Tracer = ending{}
 	return stdlib.OpenDB(*cfg), func() {}, nil
 }
-
-// ending makes pgx work on [repository.Ending]: what a tracer returns is the context of the call.
-type ending struct{}
-
-func (ending) TraceConnectStart(ctx context.Context, _ pgx.TraceConnectStartData) context.Context {
-	return repository.Ending(ctx)
-}
-
-func (ending) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	return repository.Ending(ctx)
-}
-
-func (ending) TracePrepareStart(ctx context.Context, _ *pgx.Conn, _ pgx.TracePrepareStartData) context.Context {
-	return repository.Ending(ctx)
-}
-
-func (ending) TraceConnectEnd(context.Context, pgx.TraceConnectEndData)            {}
-func (ending) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)     {}
-func (ending) TracePrepareEnd(context.Context, *pgx.Conn, pgx.TracePrepareEndData) {}
 
 // withoutDSN drops what may hold the password.
 func withoutDSN(err error) error {
