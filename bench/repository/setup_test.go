@@ -77,14 +77,38 @@ func servers(b *testing.B) map[string]string {
 // turns lets two contenders do the same work round by round and reports how much faster ours is.
 func turns(b *testing.B, theirs, ours func() time.Duration) {
 	b.Helper()
-	theirs()
-	ours() // both are warm
+	rounds(b, func() (time.Duration, time.Duration) { return theirs(), ours() })
+}
+
+// calls lets two contenders take turns every ten of n calls, each beginning as often as the other: what
+// the scheduler or a neighbour of this machine does for some milliseconds hits both alike.
+func calls(b *testing.B, n int, theirs, ours func()) {
+	b.Helper()
+	const few = 10
+	them, us := times(few, theirs), times(few, ours)
+	rounds(b, func() (t, o time.Duration) {
+		for i := range n / few {
+			if i%2 == 0 {
+				t += them()
+				o += us()
+			} else {
+				o += us()
+				t += them()
+			}
+		}
+		return t, o
+	})
+}
+
+func rounds(b *testing.B, round func() (theirs, ours time.Duration)) {
+	b.Helper()
+	round() // both are warm
 	var ratios []float64
 	var t, o time.Duration
 	for b.Loop() {
-		first, second := theirs(), ours()
-		t, o = t+first, o+second
-		ratios = append(ratios, float64(first)/float64(second))
+		theirs, ours := round()
+		t, o = t+theirs, o+ours
+		ratios = append(ratios, float64(theirs)/float64(ours))
 	}
 	slices.Sort(ratios)
 	b.ReportMetric(ratios[len(ratios)/2], "x-faster")

@@ -65,7 +65,8 @@ type Config struct {
 
 // Coalesce tunes how concurrent FindAsync calls share queries.
 type Coalesce struct {
-	// MaxBatch caps the ids of one query. Default 100.
+	// MaxBatch caps the ids of one query. Default 250: fewer queries at a time leave more of the database
+	// to everybody else, and all callers of a query wait for its last row.
 	MaxBatch int
 
 	// Slots caps the coalesced queries in flight, over all repositories of a DB. Default three quarters
@@ -101,7 +102,7 @@ func (c Config) withDefaults() Config {
 	c.QueryTimeout = or(c.QueryTimeout, 30*time.Second)
 	c.ShutdownTimeout = or(c.ShutdownTimeout, time.Second)
 	c.Migrate = or(c.Migrate, MigrateUp)
-	c.Coalesce.MaxBatch = or(c.Coalesce.MaxBatch, 100)
+	c.Coalesce.MaxBatch = or(c.Coalesce.MaxBatch, 250)
 	c.Coalesce.Slots = or(c.Coalesce.Slots, max(1, c.MaxOpenConns*3/4))
 	if c.Coalesce.Disable {
 		c.Coalesce.MaxBatch = 1

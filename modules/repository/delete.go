@@ -21,7 +21,7 @@ func (r *Repository[T, ID]) ForceDelete(ctx context.Context, ids ...ID) (int64, 
 }
 
 func (r *Repository[T, ID]) delete(ctx context.Context, ids []ID, scope func(*gorm.DB) *gorm.DB) (n int64, err error) {
-	ids = distinct(ids)
+	ids, _ = distinct(ids)
 	if len(ids) == 0 {
 		return 0, nil
 	}
@@ -57,7 +57,7 @@ func (r *Repository[T, ID]) Restore(ctx context.Context, ids ...ID) (n int64, er
 	if r.model.deleted == nil {
 		return 0, fmt.Errorf("%w: %s has no gorm.DeletedAt column", ErrColumn, r.model.schema.Table)
 	}
-	ids = distinct(ids)
+	ids, _ = distinct(ids)
 	if len(ids) == 0 {
 		return 0, nil
 	}

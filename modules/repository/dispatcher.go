@@ -29,18 +29,34 @@ type dispatcher struct {
 // lane is a queue of finds that may share a query. Its methods are called with the dispatcher's lock
 // held.
 type lane interface {
-	// send takes what one query can carry, gives up the lock while the query runs, and answers.
-	send(d *dispatcher, r *runner)
-	// waiting tells whether something is left to send.
-	waiting() bool
+	// take removes from the queue what one query can carry, and offers the lane again if something is
+	// left. It is nil if nobody waits any more.
+	take(d *dispatcher, r *runner) query
 	// refuse answers all that wait.
 	refuse(err error)
+}
+
+// query is what a runner sends, without the lock.
+type query interface {
+	// run asks the database.
+	run()
+	// deliver gives the callers their answers.
+	deliver()
+	// land tells that the run is over. The lock is held.
+	land()
+	// lone tells whether there is a single caller.
+	lone() bool
+	// abort ends a run with an error.
+	abort(cause error)
 }
 
 // runner is a goroutine that sends one query at a time.
 type runner struct {
 	wake   chan struct{}
-	cancel context.CancelCauseFunc // ends the query in flight; nil if there is none
+	flying query // nil if none is in flight
+
+	ctx    context.Context // what lone queries run on, one after the other; renewed when it was cancelled
+	cancel context.CancelCauseFunc
 }
 
 func newDispatcher(slots int) *dispatcher {
@@ -75,39 +91,86 @@ func (d *dispatcher) wake() bool {
 // run serves lanes in turn until there is nothing to send, parks, and goes on when woken. It ends with
 // stop, or when a model's own code ends the goroutine.
 func (d *dispatcher) run(r *runner) {
-	defer func() {
-		d.running--
-		d.runners = slices.DeleteFunc(d.runners, func(other *runner) bool { return other == r })
-		if len(d.ready) > 0 {
-			d.wake()
-		}
-		if d.closed && len(d.runners) == 0 {
-			close(d.empty)
-		}
-		d.mu.Unlock()
-	}()
+	defer d.ended(r)
 	for {
-		d.mu.Lock()
-		if d.bursty || d.running > 1 {
-			// More is on its way: let the callers queue it before the query goes out. No timer is as
-			// cheap as this, but a lone caller would feel even this.
-			d.mu.Unlock()
-			runtime.Gosched()
-			d.mu.Lock()
+		q, parked := d.next(r)
+		if q != nil {
+			parked = d.fly(r, q)
 		}
-		for len(d.ready) > 0 {
-			l := d.ready[0]
-			d.ready[0] = nil
-			d.ready = d.ready[1:]
-			l.send(d, r)
-		}
-		if d.closed {
+		switch {
+		case parked:
+			<-r.wake
+		case q == nil:
 			return
 		}
-		d.running--
-		d.parked = append(d.parked, r)
+	}
+}
+
+// next takes a query to send, or parks the runner; it does neither when the dispatcher has stopped.
+func (d *dispatcher) next(r *runner) (q query, parked bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bursty || d.running > 1 {
+		// More is on its way: let the callers queue it before the query goes out. No timer is as
+		// cheap as this, but a lone caller would feel even this.
 		d.mu.Unlock()
-		<-r.wake
+		runtime.Gosched()
+		d.mu.Lock()
+	}
+	for len(d.ready) > 0 {
+		l := d.ready[0]
+		d.ready[0] = nil
+		d.ready = d.ready[1:]
+		if q = l.take(d, r); q != nil {
+			r.flying = q
+			return q, false
+		}
+	}
+	return nil, d.park(r)
+}
+
+// park takes the runner out of work, unless there is some or there will be none. The lock is held.
+func (d *dispatcher) park(r *runner) bool {
+	if d.closed || len(d.ready) > 0 {
+		return false
+	}
+	d.running--
+	d.parked = append(d.parked, r)
+	return true
+}
+
+// fly sends a query and delivers its answers. A lone caller gets his when the runner has parked: he may
+// ask again at once, and should find the slot free and the lock too.
+func (d *dispatcher) fly(r *runner, q query) (parked bool) {
+	delivered := false
+	defer func() { // also when a model's own code calls Goexit
+		if !delivered {
+			q.deliver()
+		}
+	}()
+	q.run()
+	if !q.lone() {
+		q.deliver()
+		delivered = true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q.land()
+	r.flying = nil
+	return d.park(r)
+}
+
+// ended takes a runner off the books.
+func (d *dispatcher) ended(r *runner) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.running--
+	d.runners = slices.DeleteFunc(d.runners, func(other *runner) bool { return other == r })
+	if len(d.ready) > 0 {
+		d.wake()
+	}
+	if d.closed && len(d.runners) == 0 {
+		close(d.empty)
 	}
 }
 
@@ -148,8 +211,8 @@ func (d *dispatcher) stop(ctx context.Context) error {
 	d.mu.Lock()
 	left := 0
 	for _, r := range d.runners {
-		if r.cancel != nil {
-			r.cancel(ErrClosed)
+		if r.flying != nil {
+			r.flying.abort(ErrClosed)
 			left++
 		}
 	}

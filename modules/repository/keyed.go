@@ -213,20 +213,23 @@ func (q *keyed[T, ID]) exists(ctx context.Context, id ID) (bool, error) {
 	return len(found) > 0, q.d.closedOr(q.d.classify(err))
 }
 
-// index finds each row by its ID. stray says that a row has an ID nobody asked for: the database thinks
-// two keys equal that Go does not, as with a column that ignores case. Whoever misses a row then asks alone.
-func (q *keyed[T, ID]) index(ctx context.Context, ids []ID, rows []T) (index map[ID]int, stray bool) {
-	index = make(map[ID]int, len(rows))
+// locate tells for each place of an id which row is its, or -1. stray says that a row has an ID nobody
+// asked for: the database thinks two keys equal that Go does not, as with a column that ignores case.
+// Whoever misses a row then asks alone.
+func (q *keyed[T, ID]) locate(ctx context.Context, places map[ID]int, rows []T) (at []int, stray bool) {
+	at = make([]int, len(places))
+	for i := range at {
+		at[i] = -1
+	}
 	for i := range rows {
-		index[q.key.of(ctx, reflect.ValueOf(&rows[i]).Elem())] = i
-	}
-	claimed := 0
-	for _, id := range ids {
-		if _, ok := index[id]; ok {
-			claimed++
+		place, asked := places[q.key.of(ctx, reflect.ValueOf(&rows[i]).Elem())]
+		if !asked {
+			stray = true
+			continue
 		}
+		at[place] = i
 	}
-	return index, claimed < len(rows)
+	return at, stray
 }
 
 func (q *keyed[T, ID]) notFound(id ID) error {

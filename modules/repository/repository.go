@@ -132,19 +132,19 @@ func (q *keyed[T, ID]) one(ctx context.Context, id ID) (row T, err error) {
 
 // many reads rows in the order of ids.
 func (q *keyed[T, ID]) many(ctx context.Context, ids []ID) ([]T, error) {
-	unique := distinct(ids)
+	unique, places := distinct(ids)
 	rows, err := q.find(ctx, unique)
 	if err != nil {
 		return nil, fmt.Errorf("repository: finding %d %s: %w", len(ids), q.model.schema.Table, err)
 	}
-	index, stray := q.index(ctx, unique, rows)
+	at, stray := q.locate(ctx, places, rows)
 	out := make([]T, len(ids))
 	var errs []error
 	for i, id := range ids {
-		at, found := index[id]
+		place, known := places[id] // NaN is not
 		switch {
-		case found:
-			out[i] = rows[at]
+		case known && at[place] >= 0:
+			out[i] = rows[at[place]]
 		case stray:
 			if out[i], err = q.one(ctx, id); err != nil {
 				errs = append(errs, err)
@@ -156,15 +156,15 @@ func (q *keyed[T, ID]) many(ctx context.Context, ids []ID) ([]T, error) {
 	return out, errors.Join(errs...)
 }
 
-// distinct returns each id once, in order.
-func distinct[ID comparable](ids []ID) []ID {
-	seen := make(map[ID]struct{}, len(ids))
-	unique := make([]ID, 0, len(ids))
+// distinct returns each id once, in order, and its place there.
+func distinct[ID comparable](ids []ID) (unique []ID, places map[ID]int) {
+	places = make(map[ID]int, len(ids))
+	unique = make([]ID, 0, len(ids))
 	for _, id := range ids {
-		if _, twice := seen[id]; !twice {
-			seen[id] = struct{}{}
+		if _, twice := places[id]; !twice {
+			places[id] = len(unique)
 			unique = append(unique, id)
 		}
 	}
-	return unique
+	return unique, places
 }

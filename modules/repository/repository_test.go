@@ -343,3 +343,21 @@ func TestHooksShareTheTransaction(t *testing.T) {
 		}
 	})
 }
+
+// A hook that changes the key must not make an update hit another row.
+func TestUpdateStaysWithItsRow(t *testing.T) {
+	t.Parallel()
+	db := start(t, repository.Config{})
+	r, err := repository.New[Plain, int64](db, repository.WithHooks(repository.Hooks[Plain]{
+		BeforeSave: func(_ context.Context, row *Plain) error { row.ID = 2; return nil },
+	}))
+	must(t, err)
+	plain := repo[Plain, int64](t, db)
+	must(t, plain.Create(t.Context(), &Plain{ID: 1, Name: "one"}, &Plain{ID: 2, Name: "two"}))
+	_ = r.Update(t.Context(), &Plain{ID: 1, Name: "changed"}) // whatever it says
+	got, err := plain.Find(t.Context(), 2)
+	must(t, err)
+	if got.Name != "two" {
+		t.Errorf("the update hit row 2: %+v", got)
+	}
+}

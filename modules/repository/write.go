@@ -34,7 +34,10 @@ func (r *Repository[T, ID]) Update(ctx context.Context, row *T) error {
 		if err := r.beforeSave(ctx, row); err != nil {
 			return err
 		}
-		tx := r.keyed.where(r.d.Gorm(ctx).Model(row), []ID{id}).Select("*").Omit(r.model.fixed...)
+		tx := r.d.Gorm(ctx).Model(row).Select("*").Omit(r.model.fixed...)
+		if !r.restricted(ctx, row) {
+			tx = r.keyed.where(tx, []ID{id})
+		}
 		if r.model.version == nil {
 			result := tx.Updates(row)
 			if err := r.mustHit(ctx, id, result); err != nil {
@@ -55,6 +58,21 @@ func (r *Repository[T, ID]) Update(ctx context.Context, row *T) error {
 		}
 		return err
 	})
+}
+
+// restricted tells whether gorm restricts an update of row to its key. It leaves out parts that are zero,
+// and reads the key after hooks, which may have changed it.
+func (r *Repository[T, ID]) restricted(ctx context.Context, row *T) bool {
+	if s := r.model.schema; r.hears() || s.BeforeSave || s.BeforeUpdate {
+		return false
+	}
+	value := reflect.ValueOf(row).Elem()
+	for _, f := range r.keyed.key.fields {
+		if _, zero := f.ValueOf(ctx, value); zero {
+			return false
+		}
+	}
+	return true
 }
 
 // mustHit tells why no row was changed.
