@@ -22,7 +22,7 @@ const (
 	outage = 3
 
 	// Polls are added while SQS throttles less than this share of them.
-	maxThrottled = 0.1
+	maxThrottled = 0.2
 
 	hiccupPause    = 20 * time.Millisecond
 	minPollPause   = 100 * time.Millisecond
@@ -78,7 +78,7 @@ func (q *intake) pollFailed(err error) {
 		q.throttled += 1.0 / 16
 	}
 	switch {
-	case q.failures >= outage && q.failures > q.polls:
+	case q.failures >= outage && q.failures > q.polls && (q.target == 1 || !throttled(err)):
 		q.target = 1
 		if q.probes == 0 || q.polls == 1 { // the others were sent before
 			q.probes++

@@ -72,6 +72,7 @@ func TestPollsSettleAtTheRateThatSQSAllows(t *testing.T) {
 		r.sendEvents(n)
 		must(t, r.srv.SetFaults(latency))
 		took := handling(t, n, r, seen, done)
+
 		if limit := n / 10 * time.Second / perSecond; took > limit*120/100 {
 			t.Errorf("took %v, SQS would have allowed %v", took, limit)
 		}
