@@ -19,6 +19,7 @@ var layers = map[string][]string{
 	"modules/repository/mysql":          {"modules/goroutine", "modules/events", "modules/repository"},
 	"modules/jobs":                      {"modules/goroutine", "modules/events"},
 	"modules/jobs/jobstest":             {"modules/goroutine", "modules/events", "modules/jobs"},
+	"modules/repository/jobstore":       {"modules/goroutine", "modules/events", "modules/repository", "modules/jobs"},
 	"modules/sqs":                       {"modules/goroutine", "modules/events"},
 	"modules/sqs/sns":                   {"modules/goroutine", "modules/events", "modules/sqs"},
 	"modules/sqs/eventbridge":           {"modules/goroutine", "modules/events", "modules/sqs"},

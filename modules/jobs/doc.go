@@ -40,8 +40,8 @@
 //     cannot be recorded its message comes back.
 //
 // Locks, failed jobs and batches are kept in memory by default: by each process for itself, until it ends.
-// Where several processes share them, supply Locks, FailedStore and BatchStore; package jobstest holds the
-// suites that those must pass.
+// Where several processes share them, package repository/jobstore keeps them in a database; others supply Locks,
+// FailedStore and BatchStore, and package jobstest holds the suites that those must pass.
 //
 // # Attempts
 //

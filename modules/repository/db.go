@@ -138,6 +138,9 @@ func (d *DB) close() error {
 // Driver returns the name of the dialect.
 func (d *DB) Driver() string { return d.dialect.Name }
 
+// Dialect tells what is particular to the database, for those who write SQL of their own.
+func (d *DB) Dialect() Dialect { return *d.dialect }
+
 // Queryer runs SQL: *sql.DB, *sql.Tx and *sql.Conn do.
 type Queryer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)

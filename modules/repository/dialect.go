@@ -165,9 +165,9 @@ func (d *Dialect) skipTaken(column string) string {
 	return " ON CONFLICT DO NOTHING"
 }
 
-// rebind writes the parameters of a statement the way the dialect wants them. The statements of this
-// package hold no ? but parameters.
-func (d *Dialect) rebind(query string) string {
+// Rebind writes the parameters of a statement the way the dialect wants them, as $1, $2 where it wants that. The
+// statement holds no ? but parameters, and all its values are bound.
+func (d *Dialect) Rebind(query string) string {
 	if !d.Dollar {
 		return query
 	}

@@ -69,6 +69,15 @@ func (d *DB) isDuplicate(err error) bool {
 	return err != nil && d.dialect.Classify(err) == FaultDuplicate
 }
 
+// Classify adds what callers branch on, ErrDuplicate, ErrConflict or ErrClosed, to the error of a statement that
+// was run with [DB.SQL]. Others stay as they are.
+func (d *DB) Classify(err error) error {
+	if errors.Is(err, ErrDuplicate) || errors.Is(err, ErrConflict) {
+		return err
+	}
+	return d.closedOr(d.classify(err))
+}
+
 // classify adds the sentinel that callers branch on.
 func (d *DB) classify(err error) error {
 	if err == nil {

@@ -42,13 +42,13 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 		retention: or(cfg.Retention, 15*24*time.Hour),
 		mark:      "INSERT INTO fxpond_ledger (event, listener, finished_at) VALUES (?, ?, ?)",
 		finished:  "SELECT listener FROM fxpond_ledger WHERE event = ? AND listener IN (",
-		sweep: d.dialect.rebind("DELETE FROM fxpond_ledger WHERE (event, listener) IN " +
+		sweep: d.dialect.Rebind("DELETE FROM fxpond_ledger WHERE (event, listener) IN " +
 			"(SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000)"),
 	}
 	if d.dialect.MySQL {
 		l.sweep = "SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000"
 	} else {
-		l.mark = d.dialect.rebind(l.mark + d.dialect.skipTaken("event"))
+		l.mark = d.dialect.Rebind(l.mark + d.dialect.skipTaken("event"))
 	}
 	l.sweeper = loop{every: or(cfg.SweepInterval, 10*time.Minute), do: l.forget}
 	return l
@@ -63,7 +63,7 @@ func (l *Ledger) Finished(ctx context.Context, event string, listeners []string)
 	for _, name := range listeners {
 		args = append(args, name)
 	}
-	query := l.d.dialect.rebind(l.finished + strings.Repeat("?, ", len(listeners)-1) + "?)")
+	query := l.d.dialect.Rebind(l.finished + strings.Repeat("?, ", len(listeners)-1) + "?)")
 	rows, err := l.d.SQL(ctx).QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("repository: reading the ledger: %w", l.d.closedOr(err))

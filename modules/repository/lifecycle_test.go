@@ -58,6 +58,10 @@ func TestStopIsAlwaysRight(t *testing.T) {
 	if err := db.Ping(ctx); !errors.Is(err, repository.ErrClosed) {
 		t.Errorf("ping after stop: %v", err)
 	}
+	err = db.Transaction(ctx, func(context.Context) error { t.Error("began a transaction after stop"); return nil })
+	if !errors.Is(err, repository.ErrClosed) {
+		t.Errorf("transaction after stop: %v", err)
+	}
 }
 
 func TestStartFailsInTime(t *testing.T) {

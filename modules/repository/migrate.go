@@ -89,7 +89,7 @@ func (d *DB) apply(ctx context.Context, s migrations) error {
 		if err := d.dialect.Script(ctx, d.current(ctx).tx, fmt.Sprintf("%s.%d", s.owner, m.version), m.text); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		_, err := d.SQL(ctx).ExecContext(ctx, d.dialect.rebind("INSERT INTO fxpond_schema (owner, version, name, applied_at) VALUES (?, ?, ?, ?)"),
+		_, err := d.SQL(ctx).ExecContext(ctx, d.dialect.Rebind("INSERT INTO fxpond_schema (owner, version, name, applied_at) VALUES (?, ?, ?, ?)"),
 			s.owner, m.version, m.name, time.Now().UnixMilli())
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (d *DB) checkMigrated(ctx context.Context) error {
 }
 
 func (d *DB) version(ctx context.Context, owner string) (v int, err error) {
-	err = d.SQL(ctx).QueryRowContext(ctx, d.dialect.rebind("SELECT COALESCE(MAX(version), 0) FROM fxpond_schema WHERE owner = ?"), owner).Scan(&v)
+	err = d.SQL(ctx).QueryRowContext(ctx, d.dialect.Rebind("SELECT COALESCE(MAX(version), 0) FROM fxpond_schema WHERE owner = ?"), owner).Scan(&v)
 	return v, err
 }
 

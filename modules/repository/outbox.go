@@ -156,7 +156,7 @@ func (o *Outbox) record(ctx context.Context, all []events.Any) error {
 		args = args[len(part):]
 		values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?, ?), ", len(part)/columns), ", ")
 		query := "INSERT INTO fxpond_outbox (event_id, name, source, happened_at, metadata, data, ordering_key, trace, created_at) VALUES " + values
-		if _, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.rebind(query), part...); err != nil {
+		if _, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.Rebind(query), part...); err != nil {
 			return fmt.Errorf("repository: recording %d events: %w", len(all), o.d.closedOr(o.d.classify(err)))
 		}
 	}

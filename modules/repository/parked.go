@@ -42,7 +42,7 @@ type Parked struct {
 
 // Parked lists up to n parked events behind the row with that ID, the oldest first.
 func (o *Outbox) Parked(ctx context.Context, after int64, n int) (list []Parked, err error) {
-	rows, err := o.d.SQL(ctx).QueryContext(ctx, o.d.dialect.rebind(`SELECT id, event_id, name, ordering_key, faults, last_error, parked_at
+	rows, err := o.d.SQL(ctx).QueryContext(ctx, o.d.dialect.Rebind(`SELECT id, event_id, name, ordering_key, faults, last_error, parked_at
 		FROM fxpond_outbox WHERE parked_at > 0 AND id > ? ORDER BY id LIMIT ?`), after, max(1, n))
 	if err != nil {
 		return nil, fmt.Errorf("repository: listing parked events: %w", o.d.closedOr(err))
@@ -78,7 +78,7 @@ func (o *Outbox) parkedOnly(ctx context.Context, query string, ids []int64) (tot
 	err = o.d.Transaction(ctx, func(ctx context.Context) error {
 		total = 0
 		for _, id := range ids {
-			result, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.rebind(query), id)
+			result, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.Rebind(query), id)
 			if err != nil {
 				return err
 			}

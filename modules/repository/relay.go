@@ -51,9 +51,9 @@ func newOutboxSQL(dialect *Dialect, cfg OutboxConfig) outboxSQL {
 		ORDER BY o.id LIMIT ?`
 	s := outboxSQL{
 		now:   "SELECT " + dialect.Clock,
-		claim: dialect.rebind("UPDATE fxpond_outbox" + claimSet + "SELECT o.id" + due + ") RETURNING " + claimColumns),
+		claim: dialect.Rebind("UPDATE fxpond_outbox" + claimSet + "SELECT o.id" + due + ") RETURNING " + claimColumns),
 		done:  "DELETE FROM fxpond_outbox WHERE claim = ? AND id IN (",
-		retry: dialect.rebind(`UPDATE fxpond_outbox SET claim = '', claimed_until = 0, available_at = ?, faults = ?, parked_at = ?, last_error = ?
+		retry: dialect.Rebind(`UPDATE fxpond_outbox SET claim = '', claimed_until = 0, available_at = ?, faults = ?, parked_at = ?, last_error = ?
 			WHERE claim = ? AND id = ?`),
 		release: "UPDATE fxpond_outbox SET claim = '', claimed_until = 0, attempts = attempts - 1 WHERE claim = ? AND id IN (",
 	}
@@ -262,7 +262,7 @@ func (o *Outbox) each(ctx context.Context, query string, ids []int64, args ...an
 	for _, id := range ids {
 		args = append(args, id)
 	}
-	_, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.rebind(query+strings.Repeat("?, ", len(ids)-1)+"?)"), args...)
+	_, err := o.d.SQL(ctx).ExecContext(ctx, o.d.dialect.Rebind(query+strings.Repeat("?, ", len(ids)-1)+"?)"), args...)
 	return err
 }
 

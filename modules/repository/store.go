@@ -59,7 +59,7 @@ func (s *Store) Append(ctx context.Context, all ...events.Any) error {
 			rows = rows[n:]
 			values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?), ", n), ", ")
 			query := "INSERT INTO fxpond_events (" + eventColumns + ") VALUES " + values + s.d.dialect.skipTaken("identity")
-			if _, err := s.d.SQL(ctx).ExecContext(ctx, s.d.dialect.rebind(query), args...); err != nil {
+			if _, err := s.d.SQL(ctx).ExecContext(ctx, s.d.dialect.Rebind(query), args...); err != nil {
 				return err
 			}
 		}
@@ -209,7 +209,7 @@ func (s *Store) page(ctx context.Context, q events.Query, at *position) ([]event
 	}
 	query := "SELECT CONCAT(tx_id, ''), id, " + eventColumns + " FROM fxpond_events WHERE " + where +
 		fmt.Sprintf(" ORDER BY fxpond_events.tx_id, fxpond_events.id LIMIT %d", readRows)
-	return s.rows(ctx, at, s.d.dialect.rebind(query), args...)
+	return s.rows(ctx, at, s.d.dialect.Rebind(query), args...)
 }
 
 func (s *Store) rows(ctx context.Context, at *position, query string, args ...any) ([]events.Recorded, error) {

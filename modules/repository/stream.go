@@ -29,7 +29,7 @@ func (s *Store) AppendTo(ctx context.Context, stream string, expected int64, all
 		if expected != AnyVersion && expected != at {
 			return fmt.Errorf("%w: stream is at version %d, not %d", ErrConflict, at, expected)
 		}
-		insert := s.d.dialect.rebind("INSERT INTO fxpond_events (" + eventColumns + ", stream, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+		insert := s.d.dialect.Rebind("INSERT INTO fxpond_events (" + eventColumns + ", stream, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		now := time.Now()
 		for i, e := range all {
 			row, err := eventRow(e, now)
@@ -58,7 +58,7 @@ func (s *Store) AppendTo(ctx context.Context, stream string, expected int64, all
 
 // version counts the events of a stream.
 func (s *Store) version(ctx context.Context, stream string) (at int64, err error) {
-	query := s.d.dialect.rebind("SELECT COALESCE(MAX(version), 0) FROM fxpond_events WHERE stream = ?")
+	query := s.d.dialect.Rebind("SELECT COALESCE(MAX(version), 0) FROM fxpond_events WHERE stream = ?")
 	err = s.d.SQL(ctx).QueryRowContext(ctx, query, stream).Scan(&at)
 	return at, err
 }
@@ -66,7 +66,7 @@ func (s *Store) version(ctx context.Context, stream string) (at int64, err error
 // ReadStream yields the events of a stream behind a version, in their order; the version of each is its
 // place, so the first yielded is after+1. It reads page by page, as Read does.
 func (s *Store) ReadStream(ctx context.Context, stream string, after int64) iter.Seq2[events.Recorded, error] {
-	query := s.d.dialect.rebind("SELECT CONCAT(tx_id, ''), id, " + eventColumns +
+	query := s.d.dialect.Rebind("SELECT CONCAT(tx_id, ''), id, " + eventColumns +
 		fmt.Sprintf(" FROM fxpond_events WHERE stream = ? AND version > ? ORDER BY version LIMIT %d", readRows))
 	return func(yield func(events.Recorded, error) bool) {
 		for {

@@ -66,7 +66,7 @@ func (d *DB) transact(ctx context.Context, t *transaction, opt *sql.TxOptions, f
 	}
 	tx, err := d.sql.BeginTx(ctx, opt)
 	if err != nil {
-		return d.closedOr(fmt.Errorf("repository: beginning a transaction: %w", d.classify(err)))
+		return fmt.Errorf("repository: beginning a transaction: %w", d.closedOr(d.classify(err)))
 	}
 	t.tx = tx
 	settled := false
