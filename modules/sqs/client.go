@@ -72,9 +72,13 @@ func ForPollers(o *awssqs.Options) {
 // receiving turns off what the poller does better itself: a failed receive is repeated with a back-off of
 // its own, and a body that does not match its checksum fails alone and not with the nine others.
 func receiving(o *awssqs.Options) {
-	o.Retryer = aws.NopRetryer{}
+	once(o)
 	o.DisableMessageChecksumValidation = true
 }
+
+// once turns off the SDK's retries for a call whose caller makes them itself. The SDK's wait up to a second
+// in the depth of its middlewares; a delete that failed had better travel with the next ones.
+func once(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
 
 var errNoClient = errors.New("sqs: there is no SQS client: make one with NewClient, or supply an *sqs.Client of the SDK to the app")
 

@@ -10,9 +10,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// settleTries is how often a delete or a visibility change is sent before it is given up; the SDK's
-// own attempts come on top. What is given up comes back when its visibility ends.
-const settleTries = 5
+// settleTries is how often a delete or a visibility change is sent before it is given up, which takes
+// several seconds. What is given up comes back when its visibility ends.
+const settleTries = 12
 
 // ack deletes a message that every listener is done with.
 func (q *intake) ack(m *message) {
@@ -140,7 +140,7 @@ func (q *intake) deleteBatch(batch []*message) []error {
 		in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: &entryIDs[i], ReceiptHandle: &handles[i]}
 	}
 	q.stats.requests[deleteBatch].Add(1)
-	out, err := q.c.api.DeleteMessageBatch(q.c.settling, in)
+	out, err := q.c.api.DeleteMessageBatch(q.c.settling, in, once)
 	if err != nil {
 		return entryErrors(len(batch), nil, err)
 	}
@@ -189,7 +189,7 @@ func (q *intake) changeVisibility(ctx context.Context, changes []visibilityChang
 		}
 	}
 	q.stats.requests[changeVisibilityBatch].Add(1)
-	out, err := q.c.api.ChangeMessageVisibilityBatch(ctx, in)
+	out, err := q.c.api.ChangeMessageVisibilityBatch(ctx, in, once)
 	if err != nil {
 		return entryErrors(len(changes), nil, err)
 	}
