@@ -34,7 +34,7 @@ func (q *intake) demand(now time.Duration) demand {
 		stint:  max(q.pace, turn),
 	}
 	if !q.paused && !q.stopping {
-		// A queue that had as much as was asked for has more, until a poll waits for an answer.
+		// A queue that had some has more, until a poll waits for an answer.
 		unanswered := q.asked > 0 && now-q.askedAt >= horizon
 		d.more = q.more && !unanswered && free > d.ready && q.unsettled < maxUnsettled && q.backlog.blocked < maxBlocked
 		d.dry = q.needsSlot && d.ready == 0

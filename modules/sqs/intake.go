@@ -52,7 +52,7 @@ type intake struct {
 
 	needsSlot bool          // nothing can be polled for before the pool has a free slot
 	mayPoll   bool          // it has one
-	more      bool          // the last receive was full
+	more      bool          // the last receive brought some: SQS sends fewer than it has
 	askedAt   time.Duration // when the last receive was sent
 	away      bool          // no slots were wanted when the shares last looked
 	fair      float64       // slots that are ours by weight, 0 while no other queue wants any
@@ -132,11 +132,10 @@ func (q *intake) runnerDone() {
 	q.work.Done()
 }
 
-// accept takes what a receive of up to n messages brought into the backlog, or gives it back when nothing
-// starts any more. It says whether the backlog was empty, so that listeners had nothing to do.
-func (q *intake) accept(messages []*message, n int) (starved bool) {
+// accept takes what a receive brought into the backlog, or gives it back when nothing starts any more. It says whether the backlog was empty, so that listeners had nothing to do.
+func (q *intake) accept(messages []*message) (starved bool) {
 	q.mu.Lock()
-	q.more = len(messages) == n
+	q.more = len(messages) > 0
 	if q.stopping {
 		q.mu.Unlock()
 		q.release(messages)

@@ -37,7 +37,7 @@ func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
 	early := time.Since(began) < q.cfg.WaitTime/2
-	starved := q.accept(messages, n)
+	starved := q.accept(messages)
 
 	q.mu.Lock()
 	q.throttled -= q.throttled / 16
