@@ -132,7 +132,8 @@ func (q *intake) runnerDone() {
 	q.work.Done()
 }
 
-// accept takes what a receive brought into the backlog, or gives it back when nothing starts any more. It says whether the backlog was empty, so that listeners had nothing to do.
+// accept takes what a receive brought into the backlog, or gives it back when nothing starts any more. It
+// says whether the backlog was empty, so that listeners had nothing to do.
 func (q *intake) accept(messages []*message) (starved bool) {
 	q.mu.Lock()
 	q.more = len(messages) > 0
