@@ -156,9 +156,9 @@ func nativeMySQL(dsn string) int {
 	return -1
 }
 
-// skipTaken ends an INSERT so that it leaves out rows whose key is taken, the one of the column. On MySQL
+// SkipTaken ends an INSERT so that it leaves out rows whose key is taken, the one of the column. On MySQL
 // they count as inserted.
-func (d *Dialect) skipTaken(column string) string {
+func (d *Dialect) SkipTaken(column string) string {
 	if d.MySQL {
 		return " ON DUPLICATE KEY UPDATE " + column + " = VALUES(" + column + ")"
 	}

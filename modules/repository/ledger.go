@@ -48,7 +48,7 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 	if d.dialect.MySQL {
 		l.sweep = "SELECT event, listener FROM fxpond_ledger WHERE finished_at < ? ORDER BY finished_at LIMIT 1000"
 	} else {
-		l.mark = d.dialect.Rebind(l.mark + d.dialect.skipTaken("event"))
+		l.mark = d.dialect.Rebind(l.mark + d.dialect.SkipTaken("event"))
 	}
 	l.sweeper = loop{every: or(cfg.SweepInterval, 10*time.Minute), do: l.forget}
 	return l

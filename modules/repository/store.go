@@ -58,7 +58,7 @@ func (s *Store) Append(ctx context.Context, all ...events.Any) error {
 			}
 			rows = rows[n:]
 			values := strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?, ?, ?), ", n), ", ")
-			query := "INSERT INTO fxpond_events (" + eventColumns + ") VALUES " + values + s.d.dialect.skipTaken("identity")
+			query := "INSERT INTO fxpond_events (" + eventColumns + ") VALUES " + values + s.d.dialect.SkipTaken("identity")
 			if _, err := s.d.SQL(ctx).ExecContext(ctx, s.d.dialect.Rebind(query), args...); err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ func newBatches(db *database) *batches {
 	bind := db.dialect.Rebind
 	b := &batches{
 		db:     db,
-		create: bind("INSERT INTO fxpond_job_batches (" + batchColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + db.skipTaken("id")),
+		create: bind("INSERT INTO fxpond_job_batches (" + batchColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + db.dialect.SkipTaken("id")),
 		find:   bind(find),
 		lock:   bind(find + db.forUpdate()),
 		update: bind(`UPDATE fxpond_job_batches SET name = ?, total = ?, done = ?, failed = ?, skipped = ?, cancelled = ?,

@@ -32,14 +32,6 @@ func newDatabase(d *repository.DB) *database {
 	return db
 }
 
-// skipTaken ends an INSERT so that it leaves a row as it is that has the same key.
-func (d *database) skipTaken(key string) string {
-	if d.dialect.MySQL {
-		return " ON DUPLICATE KEY UPDATE " + key + " = VALUES(" + key + ")"
-	}
-	return " ON CONFLICT DO NOTHING"
-}
-
 // forUpdate ends a SELECT so that the row stays as it is until the transaction ends.
 func (d *database) forUpdate() string {
 	if d.dialect.SingleWriter {

@@ -28,7 +28,7 @@ func newLocks(db *database) *locks {
 	}
 	if db.dialect.MySQL {
 		// An upsert has no condition there: see to it that there is a row, and that nobody else has it.
-		l.reserve = "INSERT INTO fxpond_job_locks (name, owner, expires_at) VALUES (?, '', 0)" + db.skipTaken("name")
+		l.reserve = "INSERT INTO fxpond_job_locks (name, owner, expires_at) VALUES (?, '', 0)" + db.dialect.SkipTaken("name")
 		l.take = "UPDATE fxpond_job_locks SET owner = ?, expires_at = " + now + " + ? WHERE name = ? AND (owner = ? OR expires_at <= " + now + ")"
 		return l
 	}
