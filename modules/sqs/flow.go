@@ -76,7 +76,7 @@ func (q *intake) ask() (n int, slots bool) {
 	}
 	capacity := q.capacity()
 	room := capacity - (q.held - q.backlog.blocked) - q.asked
-	idle := q.backlog.waiting() < max(int(q.stock()), 1) && q.asked == 0 // nothing waits for a slot, nothing is on its way
+	idle := q.asked == 0 && q.backlog.waiting() < max(int(q.stock()), q.startsInAPoll()+1) // too little waits, nothing is on its way
 	switch {
 	case room >= min(maxBatch, max(capacity/2, 1)), room > 0 && idle:
 		return min(room, maxBatch), false
@@ -101,6 +101,14 @@ func (q *intake) capacity() int {
 		slots = min(slots, q.cfg.Concurrency)
 	}
 	return slots + int(q.withinHorizon(max(float64(slots), q.fair))+stock)
+}
+
+// startsInAPoll is how many messages start until an answer to a receive comes. It needs mu.
+func (q *intake) startsInAPoll() int {
+	if q.pace == 0 {
+		return 0
+	}
+	return int(float64(q.runners) * float64(q.latency) / float64(q.pace))
 }
 
 // withinHorizon is how many messages that many slots start within the horizon. It needs mu.

@@ -43,6 +43,7 @@ type intake struct {
 	running   int           // messages whose listeners run
 	unsettled int           // finished, and SQS has not confirmed its delete or visibility
 	pace      time.Duration // smoothed time that one message takes
+	latency   time.Duration // smoothed time that a receive takes
 	throttled float64       // share of the latest receives that SQS throttled
 	failures  int           // receives failed in a row
 	probes    int           // of these, those of a lone poll in an outage

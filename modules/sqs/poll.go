@@ -36,11 +36,15 @@ const (
 func (q *intake) poll(ctx context.Context, n int) {
 	began := time.Now()
 	messages, err := q.receive(n)
-	early := time.Since(began) < q.cfg.WaitTime/2
+	took := time.Since(began)
+	early := took < q.cfg.WaitTime/2
 	starved := q.accept(messages)
 
 	q.mu.Lock()
 	q.throttled -= q.throttled / 16
+	if n > 1 && len(messages) == n { // they were there: it has not waited for any
+		q.latency += (took - q.latency) / 8
+	}
 	switch {
 	case err != nil:
 		q.pollFailed(err)

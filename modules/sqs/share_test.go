@@ -106,6 +106,31 @@ func TestFewMessagesWaitForTheirTurn(t *testing.T) {
 	}
 }
 
+// Answers to receives come before the slots run out of messages, also from far away.
+func TestSlotsSeldomWaitForReceives(t *testing.T) {
+	t.Parallel()
+	for _, takes := range []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond} {
+		t.Run(takes.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(1, 2))
+				l := &load{Queue: sqs.Queue{Name: "far"}, keep: 50, takes: func() time.Duration {
+					return takes/2 + time.Duration(random.Int64N(int64(takes)))
+				}}
+				r := newShareRig(t, 8, 40*time.Millisecond, l)
+				defer r.start()()
+				wait(time.Second)
+				w := r.window()
+				wait(20 * time.Second)
+				w.busy(0.945)
+				if n := r.consumer.Stats().Queues[0].RequestsPerMessage(); n > 0.7 {
+					t.Errorf("%.2f requests for each message, want at most 0.7", n)
+				}
+			})
+		})
+	}
+}
+
 func TestTurnsDoNotMakeRequestsSmaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,8 +219,8 @@ func TestAQueueThatComesBackGetsItsShareAndNoMore(t *testing.T) {
 			}
 			r.fill(visitor, 0)
 			r.within("the visitor done", 30*time.Second, func() bool {
-				started, done := visitor.progress()
-				return r.state(visitor).Visible == 0 && started == done
+				s := r.state(visitor)
+				return s.Visible == 0 && s.InFlight == 0
 			})
 		}
 	})
