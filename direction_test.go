@@ -11,24 +11,26 @@ const module = "github.com/fxpond/fxpond/"
 
 // Each package may depend on those of the layers before its own, and on nothing else of this module.
 var layers = map[string][]string{
-	"modules/goroutine":                 {},
-	"modules/events":                    {"modules/goroutine"},
-	"modules/events/eventstest":         {"modules/goroutine", "modules/events"},
-	"modules/repository":                {"modules/goroutine", "modules/events"},
-	"modules/repository/postgres":       {"modules/goroutine", "modules/events", "modules/repository"},
-	"modules/repository/mysql":          {"modules/goroutine", "modules/events", "modules/repository"},
-	"modules/jobs":                      {"modules/goroutine", "modules/events"},
-	"modules/jobs/jobstest":             {"modules/goroutine", "modules/events", "modules/jobs"},
-	"modules/repository/jobstore":       {"modules/goroutine", "modules/events", "modules/repository", "modules/jobs"},
-	"modules/sqs":                       {"modules/goroutine", "modules/events"},
-	"modules/sqs/sns":                   {"modules/goroutine", "modules/events", "modules/sqs"},
-	"modules/sqs/eventbridge":           {"modules/goroutine", "modules/events", "modules/sqs"},
-	"modules/sqs/s3":                    {"modules/goroutine", "modules/events", "modules/sqs"},
-	"modules/ops":                       {"modules/goroutine", "modules/events", "modules/repository", "modules/sqs"},
-	"modules/sqs/sqslocal":              {},
-	"modules/sqs/sqslocal/conformance":  {"modules/sqs/sqslocal"},
-	"modules/sqs/sqslocal/cmd/sqslocal": {"modules/sqs/sqslocal"},
-	"fxtest":                            {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
+	"modules/goroutine":                  {},
+	"modules/events":                     {"modules/goroutine"},
+	"modules/events/eventstest":          {"modules/goroutine", "modules/events"},
+	"modules/repository/internal/loop":   {},
+	"modules/repository":                 {"modules/goroutine", "modules/events"},
+	"modules/repository/postgres":        {"modules/goroutine", "modules/events", "modules/repository"},
+	"modules/repository/mysql":           {"modules/goroutine", "modules/events", "modules/repository"},
+	"modules/repository/internal/dbtest": {"modules/goroutine", "modules/events", "modules/repository", "modules/repository/postgres", "modules/repository/mysql"},
+	"modules/jobs":                       {"modules/goroutine", "modules/events"},
+	"modules/jobs/jobstest":              {"modules/goroutine", "modules/events", "modules/jobs"},
+	"modules/repository/jobstore":        {"modules/goroutine", "modules/events", "modules/repository", "modules/jobs"},
+	"modules/sqs":                        {"modules/goroutine", "modules/events"},
+	"modules/sqs/sns":                    {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/sqs/eventbridge":            {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/sqs/s3":                     {"modules/goroutine", "modules/events", "modules/sqs"},
+	"modules/ops":                        {"modules/goroutine", "modules/events", "modules/repository", "modules/sqs"},
+	"modules/sqs/sqslocal":               {},
+	"modules/sqs/sqslocal/conformance":   {"modules/sqs/sqslocal"},
+	"modules/sqs/sqslocal/cmd/sqslocal":  {"modules/sqs/sqslocal"},
+	"fxtest":                             {"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal"},
 	"cmd/example": {
 		"modules/goroutine", "modules/events", "modules/sqs", "modules/sqs/sqslocal", "modules/repository", "modules/repository/postgres", "modules/repository/mysql",
 		"modules/jobs", "modules/ops",
@@ -53,7 +55,12 @@ func TestImportsPointOneWay(t *testing.T) {
 			continue
 		}
 		for dep := range strings.FieldsSeq(deps) {
-			if own, ok := strings.CutPrefix(dep, module); ok && !slices.Contains(allowed, own) {
+			own, ok := strings.CutPrefix(dep, module)
+			if !ok {
+				continue
+			}
+			public, _, _ := strings.Cut(own, "/internal/") // what is internal belongs to it
+			if public != name && !slices.Contains(allowed, public) {
 				t.Errorf("%s depends on %s, which is not below it", name, own)
 			}
 		}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 )
 
 const (
@@ -42,7 +43,8 @@ type Effect struct {
 // without its user, and the listener's effect happened once each, though events are delivered twice.
 func TestKilledProcessesLoseAndInventNothing(t *testing.T) {
 	t.Parallel()
-	eachServer(t, func(t *testing.T, dsn string) {
+	dbtest.Each(t, func(t *testing.T, newDSN func(testing.TB) string) {
+		dsn := newDSN(t)
 		want := 300
 		if s := os.Getenv(crashSize); s != "" {
 			var err error
@@ -98,7 +100,8 @@ func longMigrations() fstest.MapFS {
 // TestKilledMigrationsMend kills one process after the other in the middle of migrating.
 func TestKilledMigrationsMend(t *testing.T) {
 	t.Parallel()
-	eachServer(t, func(t *testing.T, dsn string) {
+	dbtest.Each(t, func(t *testing.T, newDSN func(testing.TB) string) {
+		dsn := newDSN(t)
 		for range 8 {
 			child, lines := crashChild(t, "migrate", dsn, "")
 			for range rand.IntN(5) { // each tells of one file

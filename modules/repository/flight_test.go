@@ -13,6 +13,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 )
 
 // locked holds a lock that no reader passes, on a connection of its own, until it is let go.
@@ -83,7 +84,7 @@ func tableOf(t *testing.T, r *repository.Repository[Plain, int64]) string {
 func inUse(handle *sql.DB) bool { return handle.Stats().InUse > 0 }
 
 func eachRemote(t *testing.T, test func(t *testing.T, dsn string)) {
-	for name, dsn := range map[string]func(t testing.TB) string{"postgres": schemaDSN, "mysql": databaseDSN} {
+	for name, dsn := range map[string]func(t testing.TB) string{"postgres": dbtest.Postgres, "mysql": dbtest.MySQL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, dsn(t))

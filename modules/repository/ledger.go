@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
+
+	"github.com/fxpond/fxpond/modules/repository/internal/loop"
 )
 
 // Ledger is an events.Ledger in the database. A listener runs inside a transaction that its context
@@ -20,7 +22,7 @@ import (
 type Ledger struct {
 	d         *DB
 	retention time.Duration
-	sweeper   loop
+	sweeper   *loop.Loop
 
 	mark, finished, sweep string
 }
@@ -50,7 +52,7 @@ func NewLedger(d *DB, cfg LedgerConfig) *Ledger {
 	} else {
 		l.mark = d.dialect.Rebind(l.mark + d.dialect.SkipTaken("event"))
 	}
-	l.sweeper = loop{every: or(cfg.SweepInterval, 10*time.Minute), do: l.forget}
+	l.sweeper = loop.New(or(cfg.SweepInterval, 10*time.Minute), l.forget)
 	return l
 }
 
@@ -102,13 +104,18 @@ func (l *Ledger) Run(ctx context.Context, event, listener string, fn func(ctx co
 // Start deletes old marks from time to time until Stop.
 func (l *Ledger) Start(context.Context) error {
 	if l.retention > 0 {
-		l.sweeper.start()
+		l.sweeper.Start()
 	}
 	return nil
 }
 
 // Stop ends the sweeping. It is idempotent, and right without Start.
-func (l *Ledger) Stop(ctx context.Context) error { return l.sweeper.stop(ctx) }
+func (l *Ledger) Stop(ctx context.Context) error {
+	if err := l.sweeper.Stop(ctx); err != nil {
+		return fmt.Errorf("repository: sweeping the ledger: %w", err)
+	}
+	return nil
+}
 
 // forget deletes a thousand old marks and asks to be called again while there may be more.
 func (l *Ledger) forget(ctx context.Context) (more bool) {

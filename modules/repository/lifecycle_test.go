@@ -15,6 +15,7 @@ import (
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 )
 
 func TestConfigNamesEveryProblem(t *testing.T) {
@@ -81,7 +82,8 @@ var someMigrations = fstest.MapFS{
 
 func TestManyProcessesMigrateAtOnce(t *testing.T) {
 	t.Parallel()
-	eachServer(t, func(t *testing.T, dsn string) {
+	dbtest.Each(t, func(t *testing.T, newDSN func(testing.TB) string) {
+		dsn := newDSN(t)
 		cfg := repository.Config{DSN: dsn, Migrations: someMigrations, AutoMigrate: models}
 		var pods sync.WaitGroup
 		for range 4 {
@@ -109,10 +111,11 @@ func TestManyProcessesMigrateAtOnce(t *testing.T) {
 
 func TestSchemasThatDoNotFitAreLeftAlone(t *testing.T) {
 	t.Parallel()
-	eachServer(t, testSchemas)
+	dbtest.Each(t, testSchemas)
 }
 
-func testSchemas(t *testing.T, dsn string) {
+func testSchemas(t *testing.T, newDSN func(testing.TB) string) {
+	dsn := newDSN(t)
 	open := func(cfg repository.Config) error {
 		cfg.DSN = dsn
 		db, err := repository.NewDB(cfg)

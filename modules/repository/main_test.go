@@ -2,13 +2,8 @@ package repository_test
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"fmt"
-	"net/url"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,8 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/fxpond/fxpond/modules/repository"
-	_ "github.com/fxpond/fxpond/modules/repository/mysql"
-	_ "github.com/fxpond/fxpond/modules/repository/postgres"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 )
 
 func TestMain(m *testing.M) {
@@ -97,20 +91,6 @@ func eachDatabase(t *testing.T, test func(t *testing.T, open func(t testing.TB, 
 	})
 }
 
-// eachServer runs a test with the DSN of a database that several processes can share.
-func eachServer(t *testing.T, test func(t *testing.T, dsn string)) {
-	for name, dsn := range map[string]func(t testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
-		"postgres": schemaDSN,
-		"mysql":    databaseDSN,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, dsn(t))
-		})
-	}
-}
-
 func start(t testing.TB, cfg repository.Config) *repository.DB {
 	t.Helper()
 	if cfg.AutoMigrate == nil {
@@ -134,7 +114,7 @@ func start(t testing.TB, cfg repository.Config) *repository.DB {
 func openFile(t testing.TB, cfg repository.Config) *repository.DB {
 	t.Helper()
 	if cfg.DSN == "" {
-		cfg.DSN = filepath.Join(t.TempDir(), "app.db")
+		cfg.DSN = dbtest.SQLite(t)
 	}
 	return start(t, cfg)
 }
@@ -142,7 +122,7 @@ func openFile(t testing.TB, cfg repository.Config) *repository.DB {
 func openPostgres(t testing.TB, cfg repository.Config) *repository.DB {
 	t.Helper()
 	if cfg.DSN == "" {
-		cfg.DSN = schemaDSN(t)
+		cfg.DSN = dbtest.Postgres(t)
 	}
 	return start(t, cfg)
 }
@@ -150,67 +130,9 @@ func openPostgres(t testing.TB, cfg repository.Config) *repository.DB {
 func openMySQL(t testing.TB, cfg repository.Config) *repository.DB {
 	t.Helper()
 	if cfg.DSN == "" {
-		cfg.DSN = databaseDSN(t)
+		cfg.DSN = dbtest.MySQL(t)
 	}
 	return start(t, cfg)
-}
-
-// databaseDSN makes a MySQL database of the test's own.
-func databaseDSN(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv("MYSQL_URL")
-	if base == "" {
-		t.Skip("MYSQL_URL names no MySQL or MariaDB; .ci/mariadb start runs one")
-	}
-	admin, err := repository.NewDB(repository.Config{DSN: base})
-	must(t, err)
-	name := "t_" + strings.ToLower(rand.Text())
-	run := func(statement string) {
-		_, err := admin.SQL(context.Background()).ExecContext(context.Background(), statement)
-		must(t, err)
-	}
-	run("CREATE DATABASE " + name)
-	t.Cleanup(func() {
-		run("DROP DATABASE " + name)
-		must(t, admin.Stop(context.Background()))
-	})
-	u, err := url.Parse(base)
-	must(t, err)
-	u.Path = "/" + name
-	return u.String()
-}
-
-// schemaDSN makes a schema of the test's own.
-func schemaDSN(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv("DATABASE_URL")
-	if base == "" {
-		t.Skip("DATABASE_URL names no PostgreSQL; .ci/postgres start runs one")
-	}
-	schema := "t_" + strings.ToLower(rand.Text())
-	admin, err := sql.Open("pgx", base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := admin.Exec("CREATE SCHEMA " + schema); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		if err := admin.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", schema)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 func users(t testing.TB, db *repository.DB, opts ...repository.ModelOption[User]) *repository.Repository[User, uint] {

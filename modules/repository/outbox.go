@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/fxpond/fxpond/modules/events"
+
+	"github.com/fxpond/fxpond/modules/repository/internal/loop"
 )
 
 // Outbox records events in the caller's transaction and publishes them after its commit: an event is
@@ -28,7 +30,7 @@ type Outbox struct {
 	to  events.Publisher // nil: another process publishes
 	sql outboxSQL
 
-	relay loop
+	relay *loop.Loop
 	hard  context.Context // ends when Stop runs out of patience
 	abort context.CancelFunc
 }
@@ -110,7 +112,7 @@ func NewOutbox(d *DB, to events.Publisher, cfg OutboxConfig) (*Outbox, error) {
 		return nil, errors.New("repository: an outbox cannot publish to itself")
 	}
 	o.hard, o.abort = context.WithCancel(context.Background())
-	o.relay = loop{every: cfg.Poll, do: o.publishBatch, kicks: make(chan struct{}, 1)}
+	o.relay = loop.New(cfg.Poll, o.publishBatch)
 	return o, nil
 }
 
@@ -160,7 +162,7 @@ func (o *Outbox) record(ctx context.Context, all []events.Any) error {
 			return fmt.Errorf("repository: recording %d events: %w", len(all), o.d.closedOr(o.d.classify(err)))
 		}
 	}
-	if err := o.d.AfterCommit(ctx, func(context.Context) { o.relay.kick() }); err != nil && !errors.Is(err, ErrForeignTx) {
+	if err := o.d.AfterCommit(ctx, func(context.Context) { o.relay.Kick() }); err != nil && !errors.Is(err, ErrForeignTx) {
 		return err // a foreign transaction's events wait for the next poll
 	}
 	return nil
@@ -172,7 +174,7 @@ func (o *Outbox) Start(context.Context) error {
 		o.d.log.Warn("outbox has no publisher: another process must publish its events; see OutboxTo")
 		return nil
 	}
-	o.relay.start()
+	o.relay.Start()
 	return nil
 }
 
@@ -181,14 +183,14 @@ func (o *Outbox) Start(context.Context) error {
 func (o *Outbox) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, o.cfg.ShutdownTimeout)
 	defer cancel()
-	err := o.relay.stop(ctx)
+	err := o.relay.Stop(ctx)
 	o.abort()
 	if err == nil {
 		return nil
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer cancel()
-	return errors.Join(err, o.relay.stop(grace))
+	return fmt.Errorf("repository: the outbox's relay: %w", errors.Join(err, o.relay.Stop(grace)))
 }
 
 // WithEvents publishes model events through an outbox: of turns a change into an event, which is recorded

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 )
 
 // inbox is a publisher that keeps what it gets, and fails as told.
@@ -287,7 +288,8 @@ func TestATransportErrorIsRetriedAndHoldsItsKey(t *testing.T) {
 // A relay that dies after publishing, before it could note that, repeats its batch and nothing else.
 func TestADeadRelayRepeatsAtMostItsBatch(t *testing.T) {
 	t.Parallel()
-	eachServer(t, func(t *testing.T, dsn string) {
+	dbtest.Each(t, func(t *testing.T, newDSN func(testing.TB) string) {
+		dsn := newDSN(t)
 		cfg := repository.Config{DSN: dsn}
 		db := start(t, cfg)
 		recorder, err := repository.NewOutbox(db, nil, repository.OutboxConfig{})

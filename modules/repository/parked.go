@@ -64,7 +64,7 @@ func (o *Outbox) Parked(ctx context.Context, after int64, n int) (list []Parked,
 func (o *Outbox) Requeue(ctx context.Context, ids ...int64) (int64, error) {
 	n, err := o.parkedOnly(ctx, "UPDATE fxpond_outbox SET parked_at = 0, available_at = 0, faults = 0 WHERE parked_at > 0 AND id = ?", ids)
 	if n > 0 {
-		o.relay.kick()
+		o.relay.Kick()
 	}
 	return n, err
 }

@@ -109,7 +109,7 @@ func TestFewMessagesWaitForTheirTurn(t *testing.T) {
 // Answers to receives come before the slots run out of messages, also from far away.
 func TestSlotsSeldomWaitForReceives(t *testing.T) {
 	t.Parallel()
-	for _, takes := range []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond} {
+	for _, takes := range []time.Duration{50 * time.Millisecond, 100 * time.Millisecond} {
 		t.Run(takes.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -122,9 +122,9 @@ func TestSlotsSeldomWaitForReceives(t *testing.T) {
 				wait(time.Second)
 				w := r.window()
 				wait(20 * time.Second)
-				w.busy(0.945)
-				if n := r.consumer.Stats().Queues[0].RequestsPerMessage(); n > 0.7 {
-					t.Errorf("%.2f requests for each message, want at most 0.7", n)
+				w.busy(0.95)
+				if n := r.consumer.Stats().Queues[0].RequestsPerMessage(); n > 0.5 {
+					t.Errorf("%.2f requests for each message, want at most 0.5", n)
 				}
 			})
 		})

@@ -2,14 +2,8 @@ package jobstore_test
 
 import (
 	"context"
-	"crypto/rand"
-	"database/sql"
 	"errors"
 	"iter"
-	"net/url"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,8 +13,6 @@ import (
 	"github.com/fxpond/fxpond/modules/jobs"
 	"github.com/fxpond/fxpond/modules/repository"
 	"github.com/fxpond/fxpond/modules/repository/jobstore"
-	_ "github.com/fxpond/fxpond/modules/repository/mysql"
-	_ "github.com/fxpond/fxpond/modules/repository/postgres"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,77 +27,6 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// eachDatabase runs a test on every database that processes can share: SQLite in a file, the PostgreSQL that
-// DATABASE_URL names, and the MySQL or MariaDB that MYSQL_URL names. dsn makes an empty database.
-func eachDatabase(t *testing.T, test func(t *testing.T, dsn func(t testing.TB) string)) {
-	for name, dsn := range map[string]func(t testing.TB) string{
-		"sqlite":   func(t testing.TB) string { return filepath.Join(t.TempDir(), "app.db") },
-		"postgres": schemaDSN,
-		"mysql":    databaseDSN,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, dsn)
-		})
-	}
-}
-
-// databaseDSN makes a MySQL database of the test's own.
-func databaseDSN(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv("MYSQL_URL")
-	if base == "" {
-		t.Skip("MYSQL_URL names no MySQL or MariaDB; .ci/mariadb start runs one")
-	}
-	admin, err := repository.NewDB(repository.Config{DSN: base})
-	must(t, err)
-	name := "t_" + strings.ToLower(rand.Text())
-	run := func(statement string) {
-		_, err := admin.SQL(context.Background()).ExecContext(context.Background(), statement)
-		must(t, err)
-	}
-	run("CREATE DATABASE " + name)
-	t.Cleanup(func() {
-		run("DROP DATABASE " + name)
-		must(t, admin.Stop(context.Background()))
-	})
-	u, err := url.Parse(base)
-	must(t, err)
-	u.Path = "/" + name
-	return u.String()
-}
-
-// schemaDSN makes a PostgreSQL schema of the test's own.
-func schemaDSN(t testing.TB) string {
-	t.Helper()
-	base := os.Getenv("DATABASE_URL")
-	if base == "" {
-		t.Skip("DATABASE_URL names no PostgreSQL; .ci/postgres start runs one")
-	}
-	schema := "t_" + strings.ToLower(rand.Text())
-	admin, err := sql.Open("pgx", base)
-	must(t, err)
-	_, err = admin.Exec("CREATE SCHEMA " + schema)
-	must(t, err)
-	t.Cleanup(func() {
-		if _, err := admin.Exec("DROP SCHEMA " + schema + " CASCADE"); err != nil {
-			t.Error(err)
-		}
-		must(t, admin.Close())
-	})
-	return withParam(t, base, "search_path", schema)
-}
-
-func withParam(t testing.TB, dsn, name, value string) string {
-	t.Helper()
-	u, err := url.Parse(dsn)
-	must(t, err)
-	q := u.Query()
-	q.Set(name, value)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // open connects as one process does.

@@ -21,6 +21,7 @@ import (
 	"github.com/fxpond/fxpond/modules/goroutine"
 	"github.com/fxpond/fxpond/modules/jobs"
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 	"github.com/fxpond/fxpond/modules/repository/jobstore"
 )
 
@@ -141,7 +142,7 @@ func (c *cluster) expect(t *testing.T, want ...string) {
 
 func TestProcessesShareTheBooksOfJobs(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		ctx := t.Context()
 		c := newCluster(t, dsn(t), events.PublishVia[*queue]())
 		a, b := c.all[0], c.all[1]
@@ -199,7 +200,7 @@ func TestProcessesShareTheBooksOfJobs(t *testing.T) {
 // A lock without its job would keep the job from ever being queued.
 func TestALockIsTakenIfAndOnlyIfTheJobIsQueued(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		c := newCluster(t, dsn(t), repository.OutboxTo[*queue](), events.PublishVia[*repository.Outbox](),
 			fx.Supply(repository.OutboxConfig{Poll: 10 * time.Millisecond}))
 		for n, end := range []error{errDown, nil, nil} {

@@ -13,6 +13,7 @@ import (
 	"github.com/fxpond/fxpond/modules/jobs"
 	"github.com/fxpond/fxpond/modules/jobs/jobstest"
 	"github.com/fxpond/fxpond/modules/repository"
+	"github.com/fxpond/fxpond/modules/repository/internal/dbtest"
 	"github.com/fxpond/fxpond/modules/repository/jobstore"
 )
 
@@ -20,21 +21,21 @@ import (
 
 func TestLocksKeepTheContract(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		jobstest.Locks(t, func(t *testing.T) jobs.Locks { return sharedLocks{twoProcesses(t, dsn(t))} })
 	})
 }
 
 func TestFailedKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		jobstest.Failed(t, func(t *testing.T) jobs.FailedStore { return sharedFailed{twoProcesses(t, dsn(t))} })
 	})
 }
 
 func TestBatchesKeepTheContract(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		jobstest.Batches(t, func(t *testing.T) jobs.BatchStore { return sharedBatches{twoProcesses(t, dsn(t))} })
 	})
 }
@@ -44,17 +45,17 @@ func TestTheContractHoldsAtTheStrictestIsolation(t *testing.T) {
 	t.Parallel()
 	for name, dsn := range map[string]func(t testing.TB) string{
 		"postgres": func(t testing.TB) string {
-			return withParam(t, schemaDSN(t), "default_transaction_isolation", "serializable")
+			return dbtest.With(t, dbtest.Postgres(t), "default_transaction_isolation", "serializable")
 		},
 		"mysql": func(t testing.TB) string {
-			dsn := databaseDSN(t)
+			dsn := dbtest.MySQL(t)
 			var version string
 			must(t, open(t, dsn).SQL(t.Context()).QueryRowContext(t.Context(), "SELECT VERSION()").Scan(&version))
 			name := "transaction_isolation"
 			if strings.HasPrefix(version, "10.") { // MariaDB
 				name = "tx_isolation"
 			}
-			return withParam(t, dsn, name, "'SERIALIZABLE'")
+			return dbtest.With(t, dsn, name, "'SERIALIZABLE'")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +70,7 @@ func TestTheContractHoldsAtTheStrictestIsolation(t *testing.T) {
 // What is done with a transaction's context happens if and only if that commits.
 func TestTheStoresJoinTheCallersTransaction(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		where := dsn(t)
 		db := open(t, where)
 		mine, other := stores(t, db, jobstore.Config{}), stores(t, open(t, where), jobstore.Config{})
@@ -108,7 +109,7 @@ func TestTheStoresJoinTheCallersTransaction(t *testing.T) {
 // A change that cannot be kept whole is not kept in part, not even by a caller who goes on.
 func TestAnUpdateThatFailsChangesNothing(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		db := open(t, dsn(t))
 		s := stores(t, db, jobstore.Config{})
 		must(t, s.Batches.Create(t.Context(), jobs.BatchState{ID: "1", Total: 1, Then: &jobs.Callback{}}))
@@ -138,17 +139,17 @@ func TestLocksExpireByTheDatabasesClock(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]func(t *testing.T) (dsn, lateDSN string){
 		"postgres": func(t *testing.T) (string, string) {
-			dsn := schemaDSN(t)
+			dsn := dbtest.Postgres(t)
 			_, schema, _ := strings.Cut(dsn, "search_path=")
 			_, err := open(t, dsn).SQL(t.Context()).ExecContext(t.Context(),
 				"CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT pg_catalog.clock_timestamp() + interval ''2 hours'''")
 			must(t, err)
 			schema, _, _ = strings.Cut(schema, "&")
-			return dsn, withParam(t, dsn, "search_path", schema+",pg_catalog")
+			return dsn, dbtest.With(t, dsn, "search_path", schema+",pg_catalog")
 		},
 		"mysql": func(t *testing.T) (string, string) {
-			dsn := databaseDSN(t)
-			return dsn, withParam(t, dsn, "timestamp", fmt.Sprint(time.Now().Add(2*time.Hour).Unix()))
+			dsn := dbtest.MySQL(t)
+			return dsn, dbtest.With(t, dsn, "timestamp", fmt.Sprint(time.Now().Add(2*time.Hour).Unix()))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +174,7 @@ func TestLocksExpireByTheDatabasesClock(t *testing.T) {
 func TestAnyKeyLocks(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 5000)
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		l := stores(t, open(t, dsn(t)), jobstore.Config{}).Locks
 		keys := []string{"", "a", "A", "ä", "a ", "a'b", "?", "\x00", "\xff", "\xfe", long, long + "y", long[:255], long[:256], "sha256:", "🙂"}
 		for _, owner := range []string{"mine", "other"} {
@@ -195,7 +196,7 @@ func TestAnyKeyLocks(t *testing.T) {
 // A job that cannot be recorded comes back for ever, so every error can be kept.
 func TestAnyErrorIsKept(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		s := stores(t, open(t, dsn(t)), jobstore.Config{}).Failed
 		for _, tc := range []struct{ name, text, want string }{
 			{"zero byte", "a\x00b", "a\uFFFDb"},
@@ -220,7 +221,7 @@ func TestAnyErrorIsKept(t *testing.T) {
 
 func TestAllFailedJobsAreListedOnce(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		db := open(t, dsn(t))
 		s := stores(t, db, jobstore.Config{}).Failed
 		var want []string
@@ -250,7 +251,7 @@ func TestAllFailedJobsAreListedOnce(t *testing.T) {
 
 func TestWhatIsOldIsSwept(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		ctx := t.Context()
 		db := open(t, dsn(t))
 		s := stores(t, db, jobstore.Config{BatchRetention: time.Hour, SweepInterval: time.Millisecond})
@@ -326,7 +327,7 @@ func TestWhatIsOldIsSwept(t *testing.T) {
 // A lock that expired, was found by a sweep, and was taken again meanwhile is not swept.
 func TestASweepLeavesALockThatWasTakenAgain(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		s := stores(t, open(t, dsn(t)), jobstore.Config{})
 		if mine, err := s.Locks.Lock(t.Context(), "k", "a", time.Hour); !mine || err != nil {
 			t.Fatal(mine, err)
@@ -340,7 +341,7 @@ func TestASweepLeavesALockThatWasTakenAgain(t *testing.T) {
 
 func TestAClosedDatabaseIsAnError(t *testing.T) {
 	t.Parallel()
-	eachDatabase(t, func(t *testing.T, dsn func(testing.TB) string) {
+	dbtest.Each(t, func(t *testing.T, dsn func(testing.TB) string) {
 		ctx := t.Context()
 		db := open(t, dsn(t))
 		s := stores(t, db, jobstore.Config{})
