@@ -33,15 +33,6 @@ type lease struct {
 	ended    bool                    // end was called
 }
 
-// round is leases that will be renewed at the same time: those of one receive, later those of one
-// renewal. Most end before, so that the heap sees a round come and go and not each of its leases.
-type round struct {
-	leases  []*lease // also those that have ended
-	open    int      // those that have not
-	renewAt time.Time
-	index   int // in the heap
-}
-
 // leases keeps every lease of the process alive. One goroutine waits for the earliest renewal; those
 // that fall due close to it travel with it, ten to a request.
 type leases struct {
@@ -307,30 +298,4 @@ func leaseEnd(from time.Time, visibility time.Duration) time.Time {
 func renewalTime(now time.Time, visibility time.Duration) time.Time {
 	spread := 0.45 + 0.1*rand.Float64()
 	return now.Add(time.Duration(float64(visibility) * spread))
-}
-
-// roundHeap orders rounds by their time.
-type roundHeap []*round
-
-func (h roundHeap) Len() int           { return len(h) }
-func (h roundHeap) Less(i, j int) bool { return h[i].renewAt.Before(h[j].renewAt) }
-func (h roundHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements [heap.Interface].
-func (h *roundHeap) Push(x any) {
-	r := x.(*round) //nolint:errcheck,forcetypeassert // only rounds are pushed
-	r.index = len(*h)
-	*h = append(*h, r)
-}
-
-// Pop implements [heap.Interface].
-func (h *roundHeap) Pop() any {
-	old := *h
-	r := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return r
 }
