@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -78,10 +79,13 @@ func (d *DB) Classify(err error) error {
 	return d.closedOr(d.classify(err))
 }
 
-// classify adds the sentinel that callers branch on.
+// classify adds the sentinel that callers branch on, or what to mend.
 func (d *DB) classify(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("the transaction of this context has ended: what goes on after it needs the context that Transaction was called with, or AfterCommit: %w", err)
 	}
 	switch d.dialect.Classify(err) {
 	case FaultDuplicate:

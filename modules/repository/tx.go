@@ -88,7 +88,7 @@ func (d *DB) transact(ctx context.Context, t *transaction, opt *sql.TxOptions, f
 func (d *DB) savepoint(ctx context.Context, outer *transaction, fn func(ctx context.Context) error) error {
 	name := fmt.Sprintf("fxpond_%d", outer.nextName())
 	if _, err := outer.tx.ExecContext(ctx, "SAVEPOINT "+name); err != nil {
-		return fmt.Errorf("repository: setting a savepoint: %w", err)
+		return fmt.Errorf("repository: setting a savepoint: %w", d.classify(err))
 	}
 	inner := &transaction{tx: outer.tx, parent: outer, foreign: outer.foreign}
 	settled := false

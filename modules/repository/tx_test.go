@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,8 +221,18 @@ func TestARolledBackContextWritesNothing(t *testing.T) {
 		r := repo[Plain, int64](t, db)
 		var late context.Context
 		must(t, db.Transaction(t.Context(), func(ctx context.Context) error { late = ctx; return nil }))
-		if err := r.Create(late, &Plain{ID: 1}); !errors.Is(err, sql.ErrTxDone) {
-			t.Errorf("write after the transaction ended: %v", err)
+		_, notFound := r.Find(late, 1)
+		_, notCounted := r.Where().Count(late)
+		for doing, err := range map[string]error{
+			"Create":      r.Create(late, &Plain{ID: 1}),
+			"Find":        notFound,
+			"Count":       notCounted,
+			"FindAsync":   (<-r.FindAsync(late, 1)).Error,
+			"Transaction": db.Transaction(late, func(context.Context) error { return nil }),
+		} {
+			if !errors.Is(err, sql.ErrTxDone) || !strings.Contains(err.Error(), "AfterCommit") {
+				t.Errorf("%s after the transaction has ended: %v, want sql.ErrTxDone and what to mend", doing, err)
+			}
 		}
 	})
 }
