@@ -43,12 +43,15 @@ const (
 // durationBuckets are those of the messaging conventions, in seconds.
 var durationBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
-// Origin says where a transport received an event, for spans and metrics.
+// Origin says where a transport received an event: for spans, metrics, and those who count attempts.
 type Origin struct {
 	// System is the messaging system, "aws_sqs".
 	System string
 	// Destination is the queue. It is a metric label: configured names only.
 	Destination string
+	// MaxDeliveries is how often the queue delivers an event before it takes it away, SQS's
+	// maxReceiveCount; 0 if it goes on, or if that is not known. See [Attempt].
+	MaxDeliveries int
 }
 
 type originKey struct{}
@@ -57,6 +60,12 @@ type originKey struct{}
 // per queue and derive the messages' contexts from it.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns where the event came from whose listener has ctx; the zero Origin if nobody said.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
 }
 
 // telemetry makes spans and measures durations. With nothing configured it

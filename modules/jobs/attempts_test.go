@@ -356,3 +356,68 @@ func TestALedgerThatIsDownSpendsNoAttemptsOfThisProcess(t *testing.T) {
 		ran.expect(t, "attempt 1")
 	})
 }
+
+// A queue that gives up on a message sooner than the job may be tried is no reason to give up on the job.
+func TestAttemptsGoOnWhereTheQueueStopsDelivering(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		attempts int
+		answer   error
+		want     []string
+		failed   int
+	}{
+		"as long as it may be tried": {5, errDown, []string{"1 0s", "2 10s", "3 1m10s", "4 2m10s", "5 3m10s"}, 1},
+		"without end":                {-1, nil, []string{"1 0s", "2 10s", "3 1m10s", "4 2m10s", "5 3m10s", "6 4m10s", "7 5m10s"}, 0},
+		"when it asked for":          {3, events.RetryAfter(errDown, time.Hour), []string{"1 0s", "2 1h0m0s", "3 2h0m0s"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var ran trail
+				start := time.Now()
+				job := jobs.New[int]("job", jobs.Backoff(10*time.Second, time.Minute), jobs.MaxAttempts(tc.attempts))
+				r := newRig(t, rigConfig{
+					queue: &queue{redrive: 2},
+					handlers: []jobs.Handler{job.Handler(func(ctx context.Context, _ int) error {
+						ran.add("%d %v", jobs.Current(ctx).Attempt, time.Since(start))
+						if tc.answer == nil && jobs.Current(ctx).Attempt < 7 {
+							return errDown
+						}
+						return tc.answer
+					})},
+				})
+				task := job.New(1)
+				must(t, r.Dispatch(t.Context(), task))
+				r.consume()
+				ran.expect(t, tc.want...)
+				failed := r.failed()
+				if len(failed) != tc.failed || len(r.queue.dead) != tc.failed {
+					t.Fatalf("recorded %+v, dead letters %v, want %d", failed, r.queue.dead, tc.failed)
+				}
+				for _, f := range failed {
+					if f.ID != task.ID() || f.Attempts != tc.attempts {
+						t.Errorf("recorded %+v, want %d attempts of %s", f, tc.attempts, task.ID())
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAJobThatCannotBeSentAgainIsRecordedBeforeTheQueueTakesItAway(t *testing.T) {
+	t.Parallel()
+	q := &queue{redrive: 2}
+	job := jobs.New[int]("job", jobs.MaxAttempts(5))
+	r := newRig(t, rigConfig{queue: q, handlers: []jobs.Handler{job.Handler(func(context.Context, int) error { return errDown })}})
+	must(t, r.Dispatch(t.Context(), job.New(1)))
+	q.refuse = func(events.Any) error { return errors.New("no more room") }
+	q.hasty = true
+	r.consume()
+	if len(q.dead) != 1 || len(q.messages) != 0 {
+		t.Errorf("dead letters %v, left %v, want the job in the former", q.dead, q.messages)
+	}
+	failed := r.failed()
+	if len(failed) != 1 || failed[0].Attempts != 2 || !strings.Contains(failed[0].Error, "mail is down") || !strings.Contains(failed[0].Error, "no more room") {
+		t.Errorf("recorded %+v, want the job after 2 attempts with both reasons", failed)
+	}
+}

@@ -10,9 +10,7 @@ import (
 
 // Config sets up a dispatcher. The zero value is a good default.
 type Config struct {
-	// MaxAttempts is how often jobs without the option of that name are tried. SQS's count of receives is
-	// what counts there, so the maxReceiveCount of the queue's redrive policy must not be lower, or SQS
-	// dead-letters the job before it is recorded as failed. Default 3; -1 for no limit.
+	// MaxAttempts is how often jobs without the option of that name are tried. Default 3; -1 for no limit.
 	MaxAttempts int
 
 	// Require names jobs that must have a handler in this process: one that is missing fails the start.
@@ -24,7 +22,7 @@ type Config struct {
 	ShutdownTimeout time.Duration
 }
 
-// The lowest maxReceiveCount that is in wide use is 3.
+// The lowest maxReceiveCount that is in wide use is 3: with it no job has to be sent again.
 const (
 	defaultMaxAttempts     = 3
 	defaultShutdownTimeout = time.Second

@@ -46,9 +46,10 @@
 // # Attempts
 //
 // On SQS an attempt is a receive, whether or not a handler was started: one that killed its process counts, so
-// that it cannot do so for ever, and so does one given back by a stop. The queue's maxReceiveCount must not be
-// lower than MaxAttempts, or SQS takes the job away before it is recorded. Behind an outbox that publishes to
-// the bus nobody counts: a job is retried until it is done or fails permanently.
+// that it cannot do so for ever, and so does one given back by a stop. Where the queue's maxReceiveCount is lower
+// than MaxAttempts, the job is sent again before SQS would take it away, and its attempts count on; only one whose
+// last receive ends without an answer is dead-lettered by SQS, unrecorded. Behind an outbox that publishes to the
+// bus nobody counts: a job is retried until it is done or fails permanently.
 //
 // # Start and stop
 //

@@ -20,6 +20,7 @@ var (
 // Why a job that was received is not run now.
 var (
 	errNotDue    = errors.New("the job is not due")
+	errTakenAway = errors.New("the queue delivers the job no more")
 	errCancelled = errors.New("the job's batch is cancelled")
 )
 

@@ -58,6 +58,7 @@ type attempt struct {
 	env     envelope
 	origin  origin
 	counted bool // by the transport, which therefore has a queue
+	last    bool // the queue delivers it no more
 }
 
 type (
@@ -81,7 +82,8 @@ func (d *Dispatcher) begin(ctx context.Context, def *definition, e events.Any) (
 	case a.origin.place == fromPool:
 		tries = a.origin.run.attempt
 	case a.origin.place == fromQueue && events.Attempt(ctx) > 0:
-		a.counted, tries = true, a.env.Tries+events.Attempt(ctx)
+		deliveries, most := events.Attempt(ctx), events.OriginOf(ctx).MaxDeliveries
+		a.counted, tries, a.last = true, a.env.Tries+deliveries, most > 0 && deliveries >= most
 	}
 	a.info = Info{ID: e.ID, Name: def.name, Attempt: tries, MaxAttempts: d.maxAttempts(def, &a.env), Batch: a.env.Batch}
 	return a, nil
@@ -161,11 +163,16 @@ func (d *Dispatcher) judge(ctx context.Context, a *attempt, err error) error {
 		return d.fail(ctx, a, a.info.Attempt, err)
 	case a.limit() > 0 && a.info.Attempt >= a.limit():
 		return d.fail(ctx, a, a.info.Attempt, err)
-	case asked:
-		return err
 	}
-	if b := firstSet(a.env.Backoff, a.def.defaults.Backoff); b != nil {
-		return events.RetryAfter(err, b.after(a.info.Attempt))
+	b := firstSet(a.env.Backoff, a.def.defaults.Backoff)
+	if b != nil && !asked {
+		after = b.after(a.info.Attempt)
+	}
+	switch {
+	case a.last:
+		return d.postpone(ctx, a, max(after, time.Second), a.info.Attempt, fmt.Errorf("%w: %w", errTakenAway, err))
+	case b != nil && !asked:
+		return events.RetryAfter(err, after)
 	}
 	return err
 }
@@ -177,26 +184,30 @@ func final(err error) bool {
 	return wrong || invalid || goroutine.IsPermanent(err)
 }
 
-// postpone sees to it that the job comes back after a while without having spent an attempt. A job from a
+// postpone sees to it that the job comes back after a while, with that many attempts spent. A job from a
 // queue is sent again before its message is acknowledged: a crash in between doubles it, and loses nothing.
-// Where that is not possible the message itself comes back, and the queue counts that.
+// Where that is not possible the message itself comes back, and the queue counts that; if it would not come
+// back, the job has failed.
 func (d *Dispatcher) postpone(ctx context.Context, a *attempt, wait time.Duration, tries int, why error) error {
 	d.tel.postponed(ctx, a.event.Name, why)
 	a.spend(false)
-	if !a.counted || d.inProcess() {
-		return events.RetryAfter(why, wait)
+	if a.counted && !d.inProcess() {
+		now := time.Now()
+		p := parcel{event: a.event, envelope: a.env}
+		p.Tries, p.Due = tries, now.Add(wait).UTC()
+		e, err := p.address(now)
+		if err == nil {
+			err = d.publish(ctx, e)
+		}
+		if err == nil {
+			return events.Resent(fmt.Errorf("%w, until %s", why, p.Due.Format(time.RFC3339)))
+		}
+		why = fmt.Errorf("%w, and it cannot be sent again: %w", why, err)
 	}
-	now := time.Now()
-	p := parcel{event: a.event, envelope: a.env}
-	p.Tries, p.Due = tries, now.Add(wait).UTC()
-	e, err := p.address(now)
-	if err == nil {
-		err = d.publish(ctx, e)
+	if a.last {
+		return d.fail(ctx, a, a.info.Attempt, why)
 	}
-	if err != nil {
-		return events.RetryAfter(fmt.Errorf("%w, and it cannot be sent again: %w", why, err), wait)
-	}
-	return events.Resent(fmt.Errorf("%w, until %s", why, p.Due.Format(time.RFC3339)))
+	return events.RetryAfter(why, wait)
 }
 
 // perform runs the handler, inside the job's limits and the ledger. It hands on to what follows the job

@@ -257,6 +257,7 @@ func (q *queue) deliver(ctx context.Context, bus *events.Bus) bool {
 		q.bury(m, all[0])
 		return true
 	}
+	ctx = events.WithOrigin(ctx, events.Origin{System: "queue", MaxDeliveries: q.redrive})
 	verdict := bus.Deliver(events.WithAttempt(ctx, m.receives), all[0]).Disposition()
 	switch verdict.Action {
 	case events.Ack:

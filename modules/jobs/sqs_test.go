@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,7 @@ type cloud struct {
 	srv *sqslocal.Server
 }
 
-func newCloud(t *testing.T, queues ...string) *cloud {
+func newCloud(t *testing.T, maxReceives int, queues ...string) *cloud {
 	t.Helper()
 	srv, err := sqslocal.New(sqslocal.Config{Seed: 1})
 	must(t, err)
@@ -39,7 +40,7 @@ func newCloud(t *testing.T, queues ...string) *cloud {
 		_, err = srv.CreateQueue(dead, nil)
 		must(t, err)
 		_, err = srv.CreateQueue(name, map[string]string{
-			"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:%s","maxReceiveCount":10}`, dead),
+			"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:%s","maxReceiveCount":%d}`, dead, maxReceives),
 		})
 		must(t, err)
 	}
@@ -106,7 +107,7 @@ func (r *runs) success(id string) {
 func TestJobsOverSQSRunOnceThroughDelaysFailuresAndRestarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCloud(t, "jobs", "mail")
+		c := newCloud(t, 10, "jobs", "mail")
 		r := &runs{done: map[string]int{}, attempts: map[string]int{}, at: map[string]time.Time{}}
 		plain := jobs.New[string]("plain", jobs.Queue("mail"))
 		flaky := jobs.New[string]("flaky", jobs.Backoff(10*time.Second))
@@ -219,7 +220,7 @@ func TestJobsOverSQSRunOnceThroughDelaysFailuresAndRestarts(t *testing.T) {
 func TestJobsOnAFIFOQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCloud(t, "jobs.fifo")
+		c := newCloud(t, 10, "jobs.fifo")
 		var ran trail
 		down := true
 		job := jobs.New[string]("job", jobs.MaxAttempts(1))
@@ -251,6 +252,52 @@ func TestJobsOnAFIFOQueue(t *testing.T) {
 			t.Errorf("%d dead letters, %d in the queue", c.depth("dead.fifo"), c.depth("jobs.fifo"))
 		}
 	})
+}
+
+// A job that may be tried more often than its queue delivers it is sent again; FIFO takes none twice, so there it
+// is recorded before SQS takes it away.
+func TestJobsAreTriedMoreOftenThanTheirQueueDelivers(t *testing.T) {
+	t.Parallel()
+	for queue, attempts := range map[string]int{"jobs": 5, "jobs.fifo": 2} {
+		t.Run(queue, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCloud(t, 2, queue)
+				var ran trail
+				failed := jobs.NewMemoryFailed()
+				job := jobs.New[int]("job", jobs.MaxAttempts(5), jobs.Group("all"))
+				d, stop := c.app(sqs.Config{Queues: []sqs.Queue{{Name: queue}}},
+					fx.Provide(
+						jobs.AsHandler(func() jobs.Handler {
+							return job.Handler(func(ctx context.Context, _ int) error {
+								ran.add("%d", jobs.Current(ctx).Attempt)
+								return errDown
+							})
+						}),
+						func() jobs.FailedStore { return failed },
+					))
+				defer stop()
+				must(t, d.Dispatch(t.Context(), job.New(1)))
+				<-time.After(time.Hour)
+				ran.expect(t, []string{"1", "2", "3", "4", "5"}[:attempts]...)
+				recorded := 0
+				for f, err := range failed.List(t.Context()) {
+					must(t, err)
+					recorded++
+					if f.Attempts != attempts {
+						t.Errorf("recorded %+v, want %d attempts", f, attempts)
+					}
+				}
+				if recorded != 1 {
+					t.Errorf("%d jobs recorded, want 1", recorded)
+				}
+				dead := c.depth(strings.Replace(queue, "jobs", "dead", 1))
+				if dead != 1 || c.depth(queue) != 0 {
+					t.Errorf("%d dead letters, %d in the queue, want the job dead", dead, c.depth(queue))
+				}
+			})
+		})
+	}
 }
 
 // The test kit knows a job's handler by the name of its event.

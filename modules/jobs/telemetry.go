@@ -23,12 +23,13 @@ const (
 
 	keyEvent  = attribute.Key("fxpond.event.name")
 	keyTo     = attribute.Key("fxpond.job.destination") // queue, process
-	keyReason = attribute.Key("fxpond.reason")          // not_due, breaker
+	keyReason = attribute.Key("fxpond.reason")          // not_due, breaker, redrive
 
 	toQueue       = "queue"
 	toProcess     = "process"
 	reasonNotDue  = "not_due"
 	reasonBreaker = "breaker"
+	reasonRedrive = "redrive"
 
 	otherEvent = "_other" // as in package events
 )
@@ -74,8 +75,11 @@ func (t *telemetry) duplicate(ctx context.Context, event string) {
 
 func (t *telemetry) postponed(ctx context.Context, event string, why error) {
 	reason := reasonBreaker
-	if errors.Is(why, errNotDue) {
+	switch {
+	case errors.Is(why, errNotDue):
 		reason = reasonNotDue
+	case errors.Is(why, errTakenAway):
+		reason = reasonRedrive
 	}
 	t.postpones.Add(ctx, 1, t.set(series{event: event, reason: reason}))
 }

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,14 +163,11 @@ func (q *intake) prepare(ctx context.Context) error {
 	if visibility <= 0 {
 		return fmt.Errorf("sqs: queue %q has a visibility timeout of 0, so every message would be received again at once: set Queue.Visibility, or the queue's own", q.cfg.Name)
 	}
-	dead := q.cfg.DeadLetter
-	if dead == "" {
-		redrive, err := settings.redrive()
-		if err != nil {
-			return fmt.Errorf("sqs: reading the redrive policy of queue %q: %w", q.cfg.Name, err)
-		}
-		dead = redrive.Target
+	redrive, err := settings.redrive()
+	if err != nil {
+		return fmt.Errorf("sqs: reading the redrive policy of queue %q: %w", q.cfg.Name, err)
 	}
+	dead := cmp.Or(q.cfg.DeadLetter, redrive.Target)
 	if dead != "" {
 		if dead, err = resolve(ctx, q.c.api, dead); err != nil {
 			return fmt.Errorf("dead-letter queue of %q: %w", q.cfg.Name, err)
@@ -178,6 +176,7 @@ func (q *intake) prepare(ctx context.Context) error {
 	q.mu.Lock() // Stats and Depth read them at any time
 	defer q.mu.Unlock()
 	q.url, q.deadLetter, q.visibility = url, dead, visibility
+	q.origin = events.WithOrigin(context.Background(), events.Origin{System: system, Destination: q.name, MaxDeliveries: redrive.MaxReceives})
 	return nil
 }
 

@@ -23,6 +23,7 @@ type intake struct {
 	deadLetter string // URL, "" when there is none
 	fifo       bool
 	visibility time.Duration
+	origin     context.Context // of listeners. They outlive the loop: only a lost lease or the end of the stop budget cancels them
 
 	deletes   *batcher[*message]
 	changes   *batcher[*message]
@@ -87,7 +88,7 @@ func newIntake(c *Consumer, cfg Queue) *intake {
 }
 
 // start starts a runner on one of the slots, unless nothing starts any more.
-func (q *intake) start(ctx context.Context, slots *goroutine.Reservation) {
+func (q *intake) start(slots *goroutine.Reservation) {
 	q.mu.Lock()
 	if q.stopping {
 		q.mu.Unlock()
@@ -96,7 +97,7 @@ func (q *intake) start(ctx context.Context, slots *goroutine.Reservation) {
 	q.occupy(1, q.c.now())
 	q.work.Add(1)
 	q.mu.Unlock()
-	if err := slots.Go(ctx, q.runner); err != nil {
+	if err := slots.Go(q.origin, q.runner); err != nil {
 		q.runnerDone()
 	}
 }

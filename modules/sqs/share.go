@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/fxpond/fxpond/modules/events"
 	"github.com/fxpond/fxpond/modules/goroutine"
 )
 
@@ -52,11 +51,9 @@ type share struct {
 func newShares(c *Consumer) *shares {
 	s := &shares{c: c, queues: make([]share, len(c.intakes))}
 	for i, q := range c.intakes {
-		// Running listeners outlive the loop: nothing but a lost lease or the end of the stop budget cancels them.
-		origin := events.WithOrigin(context.Background(), events.Origin{System: system, Destination: q.name})
 		s.queues[i] = share{
 			q: q, weight: float64(q.cfg.Weight), away: true,
-			start: func(slots *goroutine.Reservation) { q.start(origin, slots) },
+			start: q.start,
 		}
 	}
 	return s
