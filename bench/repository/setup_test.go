@@ -80,11 +80,12 @@ func turns(b *testing.B, theirs, ours func() time.Duration) {
 	rounds(b, func() (time.Duration, time.Duration) { return theirs(), ours() })
 }
 
-// calls lets two contenders take turns every ten of n calls, each beginning as often as the other: what
-// the scheduler or a neighbour of this machine does for some milliseconds hits both alike.
+// calls lets two contenders take turns every fifty of n calls, each beginning as often as the other: what
+// the scheduler or a neighbour of this machine does for some milliseconds hits both alike. Turns of ten
+// measure the change of turns as well: the first call after it finds its goroutines and caches cold.
 func calls(b *testing.B, n int, theirs, ours func()) {
 	b.Helper()
-	const few = 10
+	const few = 50
 	them, us := times(few, theirs), times(few, ours)
 	rounds(b, func() (t, o time.Duration) {
 		for i := range n / few {
