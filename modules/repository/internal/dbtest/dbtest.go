@@ -38,10 +38,7 @@ func SQLite(t testing.TB) string {
 // that variable the test is skipped.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	base := os.Getenv("DATABASE_URL")
-	if base == "" {
-		t.Skip("DATABASE_URL names no PostgreSQL; .ci/postgres start runs one")
-	}
+	base := server(t, "DATABASE_URL", "PostgreSQL; .ci/postgres start runs one")
 	schema := name()
 	create(t, base, "CREATE SCHEMA "+schema, "DROP SCHEMA "+schema+" CASCADE")
 	return With(t, base, "search_path", schema)
@@ -51,15 +48,20 @@ func Postgres(t testing.TB) string {
 // that variable the test is skipped.
 func MySQL(t testing.TB) string {
 	t.Helper()
-	base := os.Getenv("MYSQL_URL")
-	if base == "" {
-		t.Skip("MYSQL_URL names no MySQL or MariaDB; .ci/mariadb start runs one")
-	}
+	base := server(t, "MYSQL_URL", "MySQL or MariaDB; .ci/mariadb start runs one")
 	database := name()
 	create(t, base, "CREATE DATABASE "+database, "DROP DATABASE "+database)
 	u := parse(t, base)
 	u.Path = "/" + database
 	return u.String()
+}
+
+func server(t testing.TB, variable, missing string) (dsn string) {
+	t.Helper()
+	if dsn = os.Getenv(variable); dsn == "" {
+		t.Skipf("%s names no %s", variable, missing)
+	}
+	return dsn
 }
 
 // With is a DSN with one more parameter.
