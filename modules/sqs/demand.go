@@ -35,7 +35,7 @@ func (q *intake) demand(now time.Duration) demand {
 	}
 	if !q.paused && !q.stopping {
 		// A queue that had some has more, until a poll waits for an answer.
-		unanswered := q.asked > 0 && now-q.askedAt >= horizon
+		unanswered := q.asked > 0 && now-q.askedAt >= q.ahead()
 		d.more = q.more && !unanswered && free > d.ready && q.unsettled < maxUnsettled && q.backlog.blocked < maxBlocked
 		d.dry = q.needsSlot && d.ready == 0
 	}

@@ -6,10 +6,10 @@ import (
 )
 
 const (
-	// horizon is how far ahead of the free slots the consumer receives: no more messages wait for a
-	// slot than the pool starts in this time at the pace measured so far. It lets a receive fill up
-	// (ten messages for one request) when listeners are quick, and asks for exactly the free slots
-	// when they are slow.
+	// horizon is how far ahead of the free slots the consumer receives, besides the time that a receive
+	// takes: no more messages wait for a slot than the pool starts in this time at the pace measured so
+	// far. It lets a receive fill up (ten messages for one request) when listeners are quick, and asks for
+	// exactly the free slots when they are slow.
 	horizon = 100 * time.Millisecond
 
 	// maxUnsettled pauses polling while SQS takes no deletes, far below the 120,000 messages that it
@@ -76,7 +76,7 @@ func (q *intake) ask() (n int, slots bool) {
 	}
 	capacity := q.capacity()
 	room := capacity - (q.held - q.backlog.blocked) - q.asked
-	idle := q.asked == 0 && q.backlog.waiting() < max(int(q.stock()), q.startsInAPoll()+1) // too little waits, nothing is on its way
+	idle := q.backlog.waiting() < max(int(q.stock()), 1) && q.asked == 0 // nothing waits for a slot, nothing is on its way
 	switch {
 	case room >= min(maxBatch, max(capacity/2, 1)), room > 0 && idle:
 		return min(room, maxBatch), false
@@ -89,9 +89,9 @@ func (q *intake) ask() (n int, slots bool) {
 	return 0, false // a fuller request is worth the wait: there is work meanwhile
 }
 
-// capacity is how many messages may be held: one for each slot that is ours, what these start within the
-// horizon, or those that will be ours by weight, and one for each slot that is free, unless the stock serves
-// these. It needs mu.
+// capacity is how many messages may be held or asked for: one for each slot that is ours, what these start
+// within the horizon, or those that will be ours by weight, and one for each slot that is free, unless the
+// stock serves these. It needs mu.
 func (q *intake) capacity() int {
 	slots, stock := q.runners, q.stock()
 	if stock == 0 {
@@ -103,20 +103,16 @@ func (q *intake) capacity() int {
 	return slots + int(q.withinHorizon(max(float64(slots), q.fair))+stock)
 }
 
-// startsInAPoll is how many messages start until an answer to a receive comes. It needs mu.
-func (q *intake) startsInAPoll() int {
-	if q.pace == 0 {
-		return 0
-	}
-	return int(float64(q.runners) * float64(q.latency) / float64(q.pace))
-}
+// ahead is how long before its messages are due a receive goes out at the earliest. It needs mu.
+func (q *intake) ahead() time.Duration { return horizon + q.latency }
 
-// withinHorizon is how many messages that many slots start within the horizon. It needs mu.
+// withinHorizon is how many messages that many slots start until the horizon of a receive that goes out now.
+// It needs mu.
 func (q *intake) withinHorizon(slots float64) float64 {
 	if q.pace == 0 {
 		return 0
 	}
-	return slots * float64(horizon) / float64(q.pace)
+	return slots * float64(q.ahead()) / float64(q.pace)
 }
 
 // keepPace takes one message's time into the pace. It needs mu.
