@@ -165,11 +165,8 @@ func (t *telemetry) dispatch(ctx context.Context, r *run, known bool) (context.C
 
 // processing observes an event that a transport delivers.
 func (t *telemetry) processing(ctx context.Context, r *run, known bool) (context.Context, watch) {
-	w := watch{tel: t, run: r, series: series{event: eventLabel(r.event.Name, known)}}
-	origin, ok := ctx.Value(originKey{}).(Origin)
-	if ok {
-		w.series.system, w.series.destination = origin.System, origin.Destination
-	}
+	origin := OriginOf(ctx)
+	w := watch{tel: t, run: r, series: series{event: eventLabel(r.event.Name, known), system: origin.System, destination: origin.Destination}}
 	if t.traces() {
 		ctx, w.span = t.startProcess(ctx, r, w.series)
 	}

@@ -164,17 +164,15 @@ func (d *Dispatcher) judge(ctx context.Context, a *attempt, err error) error {
 	case a.limit() > 0 && a.info.Attempt >= a.limit():
 		return d.fail(ctx, a, a.info.Attempt, err)
 	}
-	b := firstSet(a.env.Backoff, a.def.defaults.Backoff)
-	if b != nil && !asked {
+	again := err
+	if b := firstSet(a.env.Backoff, a.def.defaults.Backoff); b != nil && !asked {
 		after = b.after(a.info.Attempt)
+		again = events.RetryAfter(err, after)
 	}
-	switch {
-	case a.last:
+	if a.last {
 		return d.postpone(ctx, a, max(after, time.Second), a.info.Attempt, fmt.Errorf("%w: %w", errTakenAway, err))
-	case b != nil && !asked:
-		return events.RetryAfter(err, after)
 	}
-	return err
+	return again
 }
 
 // final says that no attempt can mend the error.

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/fxpond/fxpond/modules/events"
-
 	"github.com/fxpond/fxpond/modules/repository/internal/loop"
 )
 

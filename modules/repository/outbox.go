@@ -11,7 +11,6 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/fxpond/fxpond/modules/events"
-
 	"github.com/fxpond/fxpond/modules/repository/internal/loop"
 )
 
